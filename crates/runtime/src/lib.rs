@@ -1,1 +1,11 @@
-//! runtime
+//! Applies an effective security context to a process on Linux, and reads back from the kernel what it got.
+//!
+//! ```text
+//! EffectiveContainer ─ spec ─▶ OCI runtime spec ─ engine ─▶ process ─ observe ─▶ ProcessState
+//!                      pure                        launcher (built in)
+//!                                                  external (runc, crun…)
+//! ```
+//!
+//! Unsafe code lives in `sys` alone.
+
+pub mod engine;

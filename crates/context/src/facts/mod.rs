@@ -1,0 +1,24 @@
+//! What is known beside the manifest: images, the node, seccomp profiles. All of it is data that a caller supplies.
+
+mod image;
+mod node;
+
+use std::collections::BTreeMap;
+
+pub use image::{ImageFacts, ImageUser};
+pub use node::{NodeCapabilities, NodeFacts};
+
+/// Everything known beside the manifest. The default knows nothing, so that what depends on it is explicitly unknown.
+#[derive(Clone, Debug, Default)]
+pub struct Facts {
+    /// Images by their normalised name (`docker.io/library/busybox:latest`).
+    pub images: BTreeMap<String, ImageFacts>,
+    /// The node, when one is known.
+    pub node: Option<NodeFacts>,
+    /// Which Localhost seccomp profiles the node has, when its seccomp directory is known: path relative to it, and
+    /// what reading it gave.
+    pub seccomp_profiles: Option<BTreeMap<String, Result<(), String>>>,
+    /// Content of ConfigMaps and Secrets that came with the manifest is the caller's matter; here only which exist,
+    /// as `ConfigMap/name` and `Secret/name`, when that is known.
+    pub objects: Option<std::collections::BTreeSet<String>>,
+}

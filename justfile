@@ -1,0 +1,28 @@
+# Recipes for people; `.ci/run` calls the same commands.
+
+# What the README says: one command runs the main job.
+demo:
+    cargo run --release -- prove examples/walkthrough
+
+# One command passes the tests.
+test:
+    cargo test --workspace
+
+# Formatting, lints, dependencies and documentation.
+lint:
+    cargo fmt --all --check
+    cargo clippy --workspace --all-targets -- -D warnings
+    cargo deny check bans licenses sources
+    RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
+
+# Benchmarks, with their figures on standard output.
+bench:
+    cargo bench --workspace
+
+# Fuzz one target for a minute: just fuzz read
+fuzz target seconds="60":
+    cd fuzz && cargo fuzz run {{target}} -- -max_total_time={{seconds}}
+
+# Refresh the generated pages under docs/.
+docs:
+    UPDATE_DOCS=1 cargo test --workspace docs

@@ -1,0 +1,5 @@
+//! How long a pod takes to judge.
+
+fn main() {
+    divan::main();
+}

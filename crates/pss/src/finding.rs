@@ -1,0 +1,250 @@
+//! What is wrong with one field of one container, and what to write instead.
+
+use crate::{
+    control::{Control, Revision},
+    field::{Field, Item, Remedy},
+    pod::Container,
+    quote::Quoted,
+};
+use std::fmt;
+
+/// One offending field. It borrows from the pod; texts are made when they are asked for.
+#[derive(Debug, Clone, Copy)]
+pub struct Finding<'p> {
+    control: &'static Control,
+    revision: &'static Revision,
+    field: &'static Field,
+    container: Option<Container<'p>>,
+    item: Item<'p>,
+    value: Value<'p>,
+}
+
+/// The value found in a field.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Value<'p> {
+    /// The field is absent, and must be set.
+    Missing,
+    /// `true` or `false`.
+    Bool(bool),
+    /// A whole number.
+    Int(i64),
+    /// A string, as written.
+    Text(&'p str),
+    /// A list of strings, as written.
+    List(&'p [String]),
+    /// An object of several fields.
+    Object,
+}
+
+impl fmt::Display for Value<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Missing => f.write_str("nothing"),
+            Self::Bool(value) => write!(f, "{value}"),
+            Self::Int(value) => write!(f, "{value}"),
+            Self::Text(text) => f.write_str(text),
+            Self::List(items) => {
+                f.write_str("[")?;
+                for (i, item) in items.iter().enumerate() {
+                    write!(f, "{}{}", if i == 0 { "" } else { ", " }, Quoted(item))?;
+                }
+                f.write_str("]")
+            }
+            Self::Object => f.write_str("{…}"),
+        }
+    }
+}
+
+/// What to do about a finding.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hint {
+    /// What to write instead, for a person.
+    pub text: &'static str,
+    /// The edit that satisfies the control, where there is one that needs no choice.
+    pub edit: Option<Edit>,
+}
+
+/// An edit of a pod.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Edit {
+    /// Set the field at the path, making its parents where they lack.
+    Set {
+        /// The path within the pod.
+        path: String,
+        /// The value, as JSON, which is YAML as well.
+        value: &'static str,
+    },
+    /// Take the field, or the item of a list, away.
+    Remove {
+        /// The path within the pod.
+        path: String,
+    },
+}
+
+impl<'p> Finding<'p> {
+    /// The control that refuses the field.
+    pub fn control(&self) -> &'static Control {
+        self.control
+    }
+
+    /// The restricted field, as the control's page lists it.
+    pub fn field(&self) -> &'static Field {
+        self.field
+    }
+
+    /// The container at fault; `None` where the field is the pod's own.
+    pub fn container(&self) -> Option<Container<'p>> {
+        self.container
+    }
+
+    /// What the field holds.
+    pub fn value(&self) -> Value<'p> {
+        self.value
+    }
+
+    /// The path of the field within the pod, such as `spec.initContainers[0].ports[1].hostPort`. If the field is absent
+    /// and must be set, this is where it would be.
+    pub fn path(&self) -> String {
+        self.field.path_of(self.container.as_ref(), self.item)
+    }
+
+    /// What is wrong, for the person who has to change it.
+    pub fn message(&self) -> String {
+        use fmt::Write as _;
+        let mut text = String::new();
+        // Writing to a String cannot fail.
+        let _ = match (&self.container, self.item) {
+            (Some(container), _) => write!(text, "{} {}", container.kind(), Quoted(container.name())),
+            (None, Item::Named(_, name)) => write!(text, "volume {}", Quoted(name)),
+            _ => write!(text, "the pod"),
+        };
+        let what = match self.item {
+            Item::Key(key) => format!("annotation {key}"),
+            Item::Named(..) => self.field.name().to_owned(),
+            Item::Index(_) | Item::None => self.field.relative_path().replace("[*]", ""),
+        };
+        let allowed = self.field.allowed;
+        let _ = match self.value {
+            Value::Missing => write!(text, " does not set {what}; allowed: {allowed}"),
+            Value::Object => write!(text, " uses {what}; allowed: {allowed}"),
+            Value::Text(value) => write!(text, " sets {what} to {}; allowed: {allowed}", Quoted(value)),
+            value => write!(text, " sets {what} to {value}; allowed: {allowed}"),
+        };
+        text
+    }
+
+    /// What to write instead. Where a container only lacks what the pod could set for all, the hint sets it for the pod.
+    pub fn hint(&self) -> Hint {
+        let (field, path) = match self.field.inherits {
+            Some(pod_field) if self.value == Value::Missing => (pod_field, pod_field.path.to_owned()),
+            _ => (self.field, self.path()),
+        };
+        let edit = match field.remedy {
+            Remedy::Remove => Some(Edit::Remove { path }),
+            Remedy::RemoveItem => {
+                let end = path.rfind(']').map_or(path.len(), |bracket| bracket + 1);
+                Some(Edit::Remove { path: path[..end].to_owned() })
+            }
+            Remedy::Set(value) => Some(Edit::Set { path, value }),
+            Remedy::Choose => None,
+        };
+        Hint { text: field.hint, edit }
+    }
+
+    pub(crate) fn is_at(&self, field: &'static Field) -> bool {
+        std::ptr::eq(self.field, field)
+    }
+
+    pub(crate) fn revision(&self) -> &'static Revision {
+        self.revision
+    }
+
+    /// The name of the volume that the finding is about.
+    pub(crate) fn item_name(&self) -> &'p str {
+        match self.item {
+            Item::Named(_, name) => name,
+            _ => "",
+        }
+    }
+
+    /// The key of the annotation that the finding is about.
+    pub(crate) fn key(&self) -> Option<&'p str> {
+        match self.item {
+            Item::Key(key) => Some(key),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn text(&self) -> &'p str {
+        match self.value {
+            Value::Text(text) => text,
+            _ => "",
+        }
+    }
+}
+
+impl PartialEq for Finding<'_> {
+    /// Whether both say the same about the same place of one pod.
+    fn eq(&self, other: &Self) -> bool {
+        let same_container = match (&self.container, &other.container) {
+            (None, None) => true,
+            (Some(a), Some(b)) => a.is(b),
+            _ => false,
+        };
+        std::ptr::eq(self.control, other.control)
+            && self.is_at(other.field)
+            && same_container
+            && self.item == other.item
+            && self.value == other.value
+    }
+}
+
+/// Where a check puts what it finds. It allocates at the first finding, so a pod that passes costs no allocation.
+pub(crate) struct Findings<'p> {
+    pub(crate) list: Vec<Finding<'p>>,
+    pub(crate) control: &'static Control,
+    pub(crate) revision: &'static Revision,
+}
+
+impl<'p> Findings<'p> {
+    pub(crate) fn pod(&mut self, field: &'static Field, value: Value<'p>) {
+        self.push(field, None, Item::None, value);
+    }
+
+    pub(crate) fn pod_item(&mut self, field: &'static Field, index: usize, value: Value<'p>) {
+        self.push(field, None, Item::Index(index), value);
+    }
+
+    pub(crate) fn volume(&mut self, field: &'static Field, index: usize, name: &'p str, value: Value<'p>) {
+        self.push(field, None, Item::Named(index, name), value);
+    }
+
+    pub(crate) fn container(&mut self, container: Container<'p>, field: &'static Field, value: Value<'p>) {
+        self.push(field, Some(container), Item::None, value);
+    }
+
+    pub(crate) fn container_item(
+        &mut self,
+        container: Container<'p>,
+        field: &'static Field,
+        index: usize,
+        value: Value<'p>,
+    ) {
+        self.push(field, Some(container), Item::Index(index), value);
+    }
+
+    pub(crate) fn annotation(
+        &mut self,
+        container: Option<Container<'p>>,
+        field: &'static Field,
+        key: &'p str,
+        value: &'p str,
+    ) {
+        self.push(field, container, Item::Key(key), Value::Text(value));
+    }
+
+    fn push(&mut self, field: &'static Field, container: Option<Container<'p>>, item: Item<'p>, value: Value<'p>) {
+        let Self { control, revision, .. } = *self;
+        self.list.push(Finding { control, revision, field, container, item, value });
+    }
+}

@@ -9,3 +9,5 @@
 //! Unsafe code lives in `sys` alone.
 
 pub mod engine;
+pub mod seccomp;
+pub mod sys;

@@ -1,9 +1,10 @@
 //! Judges pods, one JSON object a line on standard input, by levels and versions given as arguments
 //! (`baseline@v1.30`, `restricted@all`), and prints a line of JSON for each: a check against recorded answers that
-//! needs no more than this crate.
+//! needs no more than this crate. With `all` the policy judges the pod as it stands; at one version, the pod that an API
+//! server would make of it.
 
 use k8s_openapi::api::core::v1::Pod;
-use ringfence_pss::{Level, Range, Version, evaluate, evaluate_all};
+use ringfence_pss::{Holder, Level, Range, Version, evaluate, evaluate_all, with_defaults};
 use serde_json::{Value, json};
 use std::{
     error::Error,
@@ -20,10 +21,11 @@ fn main() -> Result<(), Box<dyn Error>> {
     for line in io::stdin().lock().lines() {
         let pod: Pod = serde_json::from_str(&line?)?;
         let spec = pod.spec.unwrap_or_default();
+        let defaulted = with_defaults(&spec, Holder::Pod);
         let mut answers = Vec::new();
         for &(level, version) in &questions {
             let ranges = match version {
-                Some(at) => vec![Range { from: at, to: at, verdict: evaluate(level, at, &pod.metadata, &spec) }],
+                Some(at) => vec![Range { from: at, to: at, verdict: evaluate(level, at, &pod.metadata, &defaulted) }],
                 None => evaluate_all(level, &pod.metadata, &spec),
             };
             answers.extend(ranges.iter().map(|range| answer(level, range)));

@@ -34,7 +34,7 @@ pub fn evaluate<'p>(level: Level, version: Version, metadata: &'p ObjectMeta, sp
     let pod = Pod::new(metadata, spec);
     let mut list = Vec::new();
     for (control, revision) in controls_at(level, version) {
-        let mut findings = Findings { list, control, revision };
+        let mut findings = Findings::new(list, control, revision);
         (revision.check)(&pod, &mut findings);
         list = findings.list;
     }
@@ -72,7 +72,7 @@ impl<'p> Verdict<'p> {
 
     /// The findings of each control that refuses the pod.
     pub fn violations(&self) -> impl Iterator<Item = Violation<'_, 'p>> {
-        self.findings.chunk_by(|a, b| std::ptr::eq(a.control(), b.control())).map(Violation::new)
+        self.findings.chunk_by(|a, b| std::ptr::eq(a.judge(), b.judge())).map(Violation::new)
     }
 
     /// What the API server says is wrong, in few words: `hostPort, privileged`. Empty if the pod is allowed.
@@ -103,6 +103,9 @@ impl<'p> Verdict<'p> {
 
     fn says_the_same_as(&self, other: &Self) -> bool {
         self.findings == other.findings
-            || (!self.allowed() && !other.allowed() && self.reason() == other.reason() && self.detail() == other.detail())
+            || (!self.allowed()
+                && !other.allowed()
+                && self.reason() == other.reason()
+                && self.detail() == other.detail())
     }
 }

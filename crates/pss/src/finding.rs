@@ -11,6 +11,7 @@ use std::fmt;
 /// One offending field. It borrows from the pod; texts are made when they are asked for.
 #[derive(Debug, Clone, Copy)]
 pub struct Finding<'p> {
+    judge: &'static Control,
     control: &'static Control,
     revision: &'static Revision,
     field: &'static Field,
@@ -82,7 +83,8 @@ pub enum Edit {
 }
 
 impl<'p> Finding<'p> {
-    /// The control that refuses the field.
+    /// The control that refuses the field. At the restricted level a hostPath volume has two findings, one for each
+    /// control that refuses it: restrictedVolumes, and hostPathVolumes, which the former stands in for.
     pub fn control(&self) -> &'static Control {
         self.control
     }
@@ -155,6 +157,11 @@ impl<'p> Finding<'p> {
         std::ptr::eq(self.field, field)
     }
 
+    /// The control that was evaluated, and in whose words the verdict tells of it.
+    pub(crate) fn judge(&self) -> &'static Control {
+        self.judge
+    }
+
     pub(crate) fn revision(&self) -> &'static Revision {
         self.revision
     }
@@ -191,7 +198,8 @@ impl PartialEq for Finding<'_> {
             (Some(a), Some(b)) => a.is(b),
             _ => false,
         };
-        std::ptr::eq(self.control, other.control)
+        std::ptr::eq(self.judge, other.judge)
+            && std::ptr::eq(self.control, other.control)
             && self.is_at(other.field)
             && same_container
             && self.item == other.item
@@ -202,11 +210,23 @@ impl PartialEq for Finding<'_> {
 /// Where a check puts what it finds. It allocates at the first finding, so a pod that passes costs no allocation.
 pub(crate) struct Findings<'p> {
     pub(crate) list: Vec<Finding<'p>>,
-    pub(crate) control: &'static Control,
-    pub(crate) revision: &'static Revision,
+    control: &'static Control,
+    revision: &'static Revision,
 }
 
 impl<'p> Findings<'p> {
+    /// A place for what the control finds, after what is in the list.
+    pub(crate) fn new(list: Vec<Finding<'p>>, control: &'static Control, revision: &'static Revision) -> Self {
+        Self { list, control, revision }
+    }
+
+    /// Repeats the last finding in the name of a control that this one stands in for, and that refuses the field too.
+    pub(crate) fn also_of(&mut self, control: &'static Control) {
+        if let Some(last) = self.list.last().copied() {
+            self.list.push(Finding { control, ..last });
+        }
+    }
+
     pub(crate) fn pod(&mut self, field: &'static Field, value: Value<'p>) {
         self.push(field, None, Item::None, value);
     }
@@ -245,6 +265,6 @@ impl<'p> Findings<'p> {
 
     fn push(&mut self, field: &'static Field, container: Option<Container<'p>>, item: Item<'p>, value: Value<'p>) {
         let Self { control, revision, .. } = *self;
-        self.list.push(Finding { control, revision, field, container, item, value });
+        self.list.push(Finding { judge: control, control, revision, field, container, item, value });
     }
 }

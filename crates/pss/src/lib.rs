@@ -25,6 +25,7 @@
 
 mod control;
 pub mod controls;
+mod defaults;
 mod evaluate;
 mod field;
 mod finding;
@@ -40,6 +41,7 @@ mod violation;
 mod words;
 
 pub use control::{Control, Revision};
+pub use defaults::{Holder, with_defaults};
 pub use evaluate::{Range, Verdict, evaluate, evaluate_all};
 pub use field::{Field, Remedy};
 pub use finding::{Edit, Finding, Hint, Value};

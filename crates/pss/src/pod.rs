@@ -27,7 +27,10 @@ impl<'p> Pod<'p> {
 
     /// The annotations whose keys begin with the prefix, sorted by key.
     pub(crate) fn annotations_under(&self, prefix: &'static str) -> impl Iterator<Item = (&'p str, &'p str)> {
-        let from = self.annotations.into_iter().flat_map(move |all| all.range::<str, _>((Bound::Included(prefix), Bound::Unbounded)));
+        let from = self
+            .annotations
+            .into_iter()
+            .flat_map(move |all| all.range::<str, _>((Bound::Included(prefix), Bound::Unbounded)));
         from.map(|(key, value)| (key.as_str(), value.as_str())).take_while(move |(key, _)| key.starts_with(prefix))
     }
 

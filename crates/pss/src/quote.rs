@@ -66,10 +66,7 @@ mod tests {
     #[test]
     fn escapes_what_cannot_be_seen_by_its_code_point() {
         // A C1 control, a no-break space, a soft hyphen, a line separator, a byte order mark, a private character.
-        assert_eq!(
-            quoted("\u{85}\u{a0}\u{ad}\u{2028}\u{feff}\u{e000}"),
-            r#""\u0085\u00a0\u00ad\u2028\ufeff\ue000""#
-        );
+        assert_eq!(quoted("\u{85}\u{a0}\u{ad}\u{2028}\u{feff}\u{e000}"), r#""\u0085\u00a0\u00ad\u2028\ufeff\ue000""#);
         assert_eq!(quoted("\u{e0001}\u{10ffff}"), r#""\U000e0001\U0010ffff""#);
     }
 }

@@ -270,9 +270,8 @@ mod tests {
         for level in Level::ALL {
             let points: BTreeSet<_> = turning_points(level).collect();
             for minor in 1..=40 {
-                let rules = |minor| {
-                    controls_at(level, Version::v1(minor)).map(|(c, r)| (c.id, r.since)).collect::<Vec<_>>()
-                };
+                let rules =
+                    |minor| controls_at(level, Version::v1(minor)).map(|(c, r)| (c.id, r.since)).collect::<Vec<_>>();
                 assert!(points.contains(&Version::v1(minor)) || rules(minor) == rules(minor - 1), "{level} v1.{minor}");
             }
         }

@@ -84,8 +84,21 @@ mod tests {
     #[test]
     fn refuses_what_the_api_server_refuses_in_its_words() {
         for text in [
-            "", "Latest", "1.30", "v1", "v1.", "v1.00", "v1.01", "v1.+1", "v1.-1", "v1.3 ", "v2.0", "v1.3.0",
-            "v1.9223372036854775808", "v1.\u{664}", "v1.1\n",
+            "",
+            "Latest",
+            "1.30",
+            "v1",
+            "v1.",
+            "v1.00",
+            "v1.01",
+            "v1.+1",
+            "v1.-1",
+            "v1.3 ",
+            "v2.0",
+            "v1.3.0",
+            "v1.9223372036854775808",
+            "v1.\u{664}",
+            "v1.1\n",
         ] {
             let error = text.parse::<Version>().expect_err(text);
             assert_eq!(error.to_string(), r#"must be "latest" or "v1.x""#);

@@ -14,9 +14,9 @@ impl<'v, 'p> Violation<'v, 'p> {
         Self { findings }
     }
 
-    /// The control.
+    /// The control that was evaluated.
     pub fn control(&self) -> &'static Control {
-        self.findings[0].control()
+        self.findings[0].judge()
     }
 
     /// What it found.

@@ -6,8 +6,8 @@ use crate::{
     finding::{Finding, Findings, Value},
     level::Level,
     pod::Pod,
-    version::Version,
     quote::Quoted,
+    version::Version,
     words,
 };
 
@@ -178,7 +178,9 @@ mod tests {
         );
         assert_eq!(
             by("appArmorProfile", "v1.0", &pod),
-            format!(r#"forbidden AppArmor profiles (annotations must not set AppArmor profile type to "{prefix}a="\t\""", "{prefix}b="unconfined"")"#)
+            format!(
+                r#"forbidden AppArmor profiles (annotations must not set AppArmor profile type to "{prefix}a="\t\""", "{prefix}b="unconfined"")"#
+            )
         );
     }
 

@@ -69,9 +69,7 @@ documented! {
 
 fn host_namespaces_1_0<'p>(pod: &Pod<'p>, out: &mut Findings<'p>) {
     let spec = pod.spec;
-    for (field, value) in
-        [(&HOST_NETWORK, spec.host_network), (&HOST_PID, spec.host_pid), (&HOST_IPC, spec.host_ipc)]
-    {
+    for (field, value) in [(&HOST_NETWORK, spec.host_network), (&HOST_PID, spec.host_pid), (&HOST_IPC, spec.host_ipc)] {
         if value == Some(true) {
             out.pod(field, Value::Bool(true));
         }

@@ -104,7 +104,8 @@ mod tests {
 
     #[test]
     fn lists_ports_once_and_sorted_as_strings() {
-        let ports = |ports: &[i32]| ports.iter().map(|p| json!({"containerPort": 1, "hostPort": p})).collect::<Vec<_>>();
+        let ports =
+            |ports: &[i32]| ports.iter().map(|p| json!({"containerPort": 1, "hostPort": p})).collect::<Vec<_>>();
         let pod = pod(json!({"containers": [
             {"name": "b", "ports": ports(&[443, 31000])},
             {"name": "a", "ports": ports(&[443, -1])},

@@ -99,17 +99,18 @@ documented! {
 
 fn host_probes_and_host_lifecycle_1_34<'p>(pod: &Pod<'p>, out: &mut Findings<'p>) {
     for container in pod.containers() {
-        let mut handler = |fields: [&'static Field; 2], http: &'p Option<HTTPGetAction>, tcp: &'p Option<TCPSocketAction>| {
-            let http = http.as_ref().and_then(|action| action.host.as_deref());
-            let tcp = tcp.as_ref().and_then(|action| action.host.as_deref());
-            for (field, host) in fields.into_iter().zip([http, tcp]) {
-                if let Some(host) = host
-                    && !host.is_empty()
-                {
-                    out.container(container, field, Value::Text(host));
+        let mut handler =
+            |fields: [&'static Field; 2], http: &'p Option<HTTPGetAction>, tcp: &'p Option<TCPSocketAction>| {
+                let http = http.as_ref().and_then(|action| action.host.as_deref());
+                let tcp = tcp.as_ref().and_then(|action| action.host.as_deref());
+                for (field, host) in fields.into_iter().zip([http, tcp]) {
+                    if let Some(host) = host
+                        && !host.is_empty()
+                    {
+                        out.container(container, field, Value::Text(host));
+                    }
                 }
-            }
-        };
+            };
         if let Some(probe) = container.liveness_probe() {
             handler([&LIVENESS_HTTP, &LIVENESS_TCP], &probe.http_get, &probe.tcp_socket);
         }

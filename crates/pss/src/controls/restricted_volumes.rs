@@ -1,5 +1,6 @@
 //! `restrictedVolumes`: volumes come from the cluster, not from the node or from storage that the pod names.
 
+use super::host_path_volumes;
 use crate::{
     control::{Control, Revision, documented},
     field::{Field, Remedy},
@@ -44,8 +45,8 @@ static PORTWORX_VOLUME: Field = source("spec.volumes[*].portworxVolume");
 static SCALE_IO: Field = source("spec.volumes[*].scaleIO");
 static STORAGEOS: Field = source("spec.volumes[*].storageos");
 
-/// A volume without a source, or with one that this version does not know. The API server makes an emptyDir of it
-/// before it judges a pod, but not the template of a workload.
+/// A volume without a source. The policy calls its type unknown; a cluster never gets to, since the API server makes an
+/// emptyDir of it first.
 static UNKNOWN: Field = source("spec.volumes[*]");
 
 documented! {
@@ -128,8 +129,12 @@ documented! {
 fn restricted_volumes_1_0<'p>(pod: &Pod<'p>, out: &mut Findings<'p>) {
     for (i, volume) in pod.spec.volumes.as_deref().unwrap_or_default().iter().enumerate() {
         if !is_allowed(volume) {
-            let (field, value) = refused_source(volume).map_or((&UNKNOWN, Value::Missing), |field| (field, Value::Object));
+            let (field, value) =
+                refused_source(volume).map_or((&UNKNOWN, Value::Missing), |field| (field, Value::Object));
             out.volume(field, i, &volume.name, value);
+            if std::ptr::eq(field, &HOST_PATH) {
+                out.also_of(&host_path_volumes::CONTROL);
+            }
         }
     }
 }
@@ -175,10 +180,10 @@ fn refused_source(volume: &Volume) -> Option<&'static Field> {
 }
 
 fn detail(found: &[Finding<'_>], out: &mut String) {
-    let volumes = words::volumes(found, out);
-    let types = words::set(found.iter().map(|finding| {
-        if finding.is_at(&UNKNOWN) { "unknown" } else { finding.field().name() }
-    }));
+    let own: Vec<_> = found.iter().filter(|finding| finding.control().id == CONTROL.id).copied().collect();
+    let volumes = words::volumes(&own, out);
+    let types =
+        words::set(own.iter().map(|finding| if finding.is_at(&UNKNOWN) { "unknown" } else { finding.field().name() }));
     out.push_str(words::plural(" uses ", " use ", volumes));
     out.push_str(words::plural("restricted volume type ", "restricted volume types ", types.len()));
     words::quoted(&types, out);
@@ -186,7 +191,10 @@ fn detail(found: &[Finding<'_>], out: &mut String) {
 
 #[cfg(test)]
 mod tests {
-    use crate::testing::{by, paths, pod};
+    use crate::{
+        Level, Version, evaluate,
+        testing::{by, paths, pod},
+    };
     use serde_json::json;
 
     #[test]
@@ -206,6 +214,15 @@ mod tests {
             paths("restrictedVolumes", "v1.0", &pod),
             ["spec.volumes[0].nfs", "spec.volumes[2].nfs", "spec.volumes[3]"]
         );
+    }
+
+    #[test]
+    fn finds_that_a_volume_of_the_nodes_files_breaks_the_baseline_control_too() {
+        let pod = pod(json!({"containers": [], "volumes": [{"name": "a", "hostPath": {"path": "/"}}]}));
+        let verdict = evaluate(Level::Restricted, Version::LATEST, &pod.metadata, &pod.spec);
+        assert_eq!(verdict.detail(), r#"restricted volume types (volume "a" uses restricted volume type "hostPath")"#);
+        let controls: Vec<_> = verdict.findings().iter().map(|finding| finding.control().id).collect();
+        assert_eq!(controls, ["restrictedVolumes", "hostPathVolumes"]);
     }
 
     #[test]

@@ -159,7 +159,8 @@ fn detail(found: &[Finding<'_>], out: &mut String) {
         words::quoted(&types, out);
         separator = "; ";
     }
-    let sets = |fields: [&'static Field; 2]| found.iter().any(|finding| fields.iter().any(|field| finding.is_at(field)));
+    let sets =
+        |fields: [&'static Field; 2]| found.iter().any(|finding| fields.iter().any(|field| finding.is_at(field)));
     for (is_set, text) in [
         (sets([&POD.user, &CONTAINER.user]), "user may not be set"),
         (sets([&POD.role, &CONTAINER.role]), "role may not be set"),

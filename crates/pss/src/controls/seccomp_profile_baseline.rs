@@ -6,8 +6,8 @@ use crate::{
     finding::{Finding, Findings, Value},
     level::Level,
     pod::Pod,
-    version::Version,
     quote::Quoted,
+    version::Version,
     words,
 };
 

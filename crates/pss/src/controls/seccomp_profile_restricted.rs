@@ -157,10 +157,7 @@ mod tests {
     fn stands_in_for_the_baseline_control() {
         let pod = pod(json!({"securityContext": {"seccompProfile": {"type": ""}}, "containers": []}));
         let verdict = evaluate(Level::Restricted, Version::LATEST, &pod.metadata, &pod.spec);
-        assert_eq!(
-            verdict.detail(),
-            r#"seccompProfile (pod must not set securityContext.seccompProfile.type to "")"#
-        );
+        assert_eq!(verdict.detail(), r#"seccompProfile (pod must not set securityContext.seccompProfile.type to "")"#);
     }
 
     #[test]

@@ -9,5 +9,12 @@
 //! Unsafe code lives in `sys` alone.
 
 pub mod engine;
+pub mod external;
+pub mod inside;
+pub mod observe;
+pub mod probe;
 pub mod seccomp;
+pub mod spec;
+pub mod state;
 pub mod sys;
+pub mod volume;

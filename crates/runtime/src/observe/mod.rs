@@ -1,0 +1,18 @@
+//! Reading back what the kernel says: of a process inside a container through the probe, of any process from outside
+//! through `/proc`, and of the machine itself.
+
+mod host;
+mod mode;
+mod mountinfo;
+mod namespaces;
+mod process;
+mod report;
+mod status;
+
+pub use host::{host_facts, is_privileged, node_facts};
+pub use mode::mode_string;
+pub use mountinfo::{MountInfo, is_masked, parse_mountinfo, root_is_read_only};
+pub use namespaces::{NAMESPACES, NamespaceIds, namespace_ids};
+pub use process::observe;
+pub use report::ProbeReport;
+pub use status::{ParseError, Status, parse_status};

@@ -1,0 +1,95 @@
+//! The probe: runs in a container in place of the image's command and prints what the kernel says of it, as one line of
+//! JSON ([`ProbeReport`]). It is the caller's own static binary, mounted read-only.
+//!
+//! A filter may deny it anything; what it cannot see it reports with the reason, and it never guesses.
+
+mod identity;
+mod volume;
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::io::Write as _;
+use std::path::Path;
+use std::process::ExitCode;
+
+use oci_spec::runtime::Mount;
+
+use crate::observe::{self, ProbeReport};
+use crate::spec::mount;
+
+/// Where the container sees the probe.
+pub const PATH: &str = "/.ringfence/probe";
+
+/// The command of the probe that looks at the volumes mounted at these paths, and the mount of `binary`, which must be
+/// static and end up in [`crate::inside::main`].
+pub fn command(binary: &Path, volumes: &[String]) -> (Vec<String>, Mount) {
+    let mut args = vec![PATH.to_owned(), crate::inside::MARKER.to_owned(), "probe".to_owned()];
+    args.extend_from_slice(volumes);
+    (args, mount(PATH, "bind", binary, &["bind", "ro", "nosuid", "nodev"]))
+}
+
+/// Prints the report of this process. `volumes` are the paths to look at.
+pub fn main(volumes: &[OsString]) -> ExitCode {
+    let report = report(volumes);
+    let Ok(mut line) = serde_json::to_vec(&report) else { return ExitCode::FAILURE };
+    line.push(b'\n');
+    // Not `println!`, which panics when the reader has gone.
+    match std::io::stdout().lock().write_all(&line) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(_) => ExitCode::FAILURE,
+    }
+}
+
+fn report(volumes: &[OsString]) -> ProbeReport {
+    let mut report = ProbeReport::default();
+    let ProbeReport { state, namespace_ids, not_seen } = &mut report;
+    identity::identity(state, not_seen);
+    mounts(state, not_seen);
+    labels(state);
+    *namespace_ids = observe::namespace_ids("self", not_seen);
+    state.home = std::env::var_os("HOME").map(|home| home.to_string_lossy().into_owned());
+    for path in volumes {
+        volume::volume(Path::new(path), state, not_seen);
+    }
+    report
+}
+
+/// The root's and /proc's mounts: from mountinfo, or where that is denied by asking each file.
+fn mounts(state: &mut ringfence_context::process::ProcessState, not_seen: &mut BTreeMap<String, String>) {
+    match std::fs::read("/proc/self/mountinfo") {
+        Ok(text) => {
+            let mounts = observe::parse_mountinfo(&String::from_utf8_lossy(&text));
+            state.read_only_root_filesystem = observe::root_is_read_only(&mounts);
+            state.proc_masked = Some(observe::is_masked(&mounts));
+        }
+        Err(error) => {
+            match rustix::fs::statvfs("/") {
+                Ok(root) => {
+                    let read_only = root.f_flag.contains(rustix::fs::StatVfsMountFlags::RDONLY);
+                    state.read_only_root_filesystem = Some(read_only);
+                }
+                Err(denied) => {
+                    not_seen
+                        .insert("readOnlyRootFilesystem".to_owned(), format!("mountinfo: {error}; statvfs: {denied}"));
+                }
+            }
+            not_seen.insert("procMasked".to_owned(), format!("/proc/self/mountinfo: {error}"));
+        }
+    }
+}
+
+/// The labels that security modules give, where the kernel has one.
+fn labels(state: &mut ringfence_context::process::ProcessState) {
+    let read = |path: &str| {
+        let text = std::fs::read(path).ok()?;
+        let text = String::from_utf8_lossy(&text).trim_end_matches(['\n', '\0']).to_owned();
+        (!text.is_empty()).then_some(text)
+    };
+    state.app_armor_profile = read("/proc/self/attr/apparmor/current");
+    match read("/proc/self/attr/current") {
+        // user:role:type:level
+        Some(label) if label.split(':').count() >= 4 => state.selinux_label = Some(label),
+        Some(label) if state.app_armor_profile.is_none() => state.app_armor_profile = Some(label),
+        _ => {}
+    }
+}

@@ -184,7 +184,6 @@ impl<'a> Reader<'a> {
             let rest = text.get(pos..).unwrap_or_default();
             let object = rest.trim_start_matches(space);
             self.base = self.base.advanced(rest, rest.len() - object.len());
-            pos = text.len() - object.len();
             let read = self.documents.len() - first;
             if object.is_empty() {
                 return true;

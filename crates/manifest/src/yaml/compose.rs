@@ -10,6 +10,10 @@ use crate::error::ReadError;
 use crate::number;
 use crate::tree::{Entry, KeyClass, NodeId, Span, Text, Tree, Value};
 
+/// Up to so many decoded nodes, 99% may come from aliases; from so many on, 10%; in between, in proportion.
+const LOW: u64 = 400_000;
+const HIGH: u64 = 4_000_000;
+
 /// A collection that is being read.
 struct Frame {
     map: bool,
@@ -82,7 +86,7 @@ pub(crate) fn compose(text: &str) -> std::result::Result<(Tree, Option<NodeId>),
     run().map_err(|SyntaxError { message, pos }| ReadError::at(message, text, pos))
 }
 
-impl<'t> Composer<'t> {
+impl Composer<'_> {
     fn document(&mut self) -> Result<Option<NodeId>> {
         if !self.parser.start_document()? {
             return Ok(None);
@@ -190,9 +194,7 @@ impl<'t> Composer<'t> {
         });
         let node = self.tree.push(value, Span::new(start, end));
         self.anchor(p, Some(node));
-        let merge = self.is_key_next()
-            && self.text(text) == "<<"
-            && (plain || p.tag == Some(Tag::Merge));
+        let merge = self.is_key_next() && self.text(text) == "<<" && (plain || p.tag == Some(Tag::Merge));
         if let Some(frame) = self.frames.last_mut() {
             frame.end = end.max(frame.start + 1);
             if merge {
@@ -239,8 +241,6 @@ impl<'t> Composer<'t> {
         if let Some(frame) = self.frames.last_mut() {
             frame.cost = frame.cost.saturating_add(decoded);
         }
-        const LOW: u64 = 400_000;
-        const HIGH: u64 = 4_000_000;
         if self.aliased <= 100 || self.decoded <= 1000 {
             return Ok(());
         }
@@ -339,7 +339,13 @@ impl<'t> Composer<'t> {
             let data = self.tree.node(id);
             match data.value {
                 Value::Float(f) if !f.is_finite() => {
-                    let name = if f.is_nan() { "NaN" } else if f > 0.0 { "+Inf" } else { "-Inf" };
+                    let name = if f.is_nan() {
+                        "NaN"
+                    } else if f > 0.0 {
+                        "+Inf"
+                    } else {
+                        "-Inf"
+                    };
                     let message = format!("json: unsupported value: {name}");
                     return Err(SyntaxError { message, pos: data.span.start as usize });
                 }

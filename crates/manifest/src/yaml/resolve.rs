@@ -202,8 +202,8 @@ fn integer(text: &str) -> Option<Scalar> {
 
 /// Digits of a given base, a sign allowed.
 fn radix(text: &str, base: u32) -> Option<Scalar> {
-    let bare = text.strip_prefix(['+', '-']).unwrap_or(text);
-    if !bare.starts_with(|c: char| c.is_digit(base)) {
+    let unsigned = text.strip_prefix(['+', '-']).unwrap_or(text);
+    if !unsigned.starts_with(|c: char| c.is_digit(base)) {
         return None;
     }
     i64::from_str_radix(text, base).ok().map(Scalar::Int)

@@ -43,7 +43,9 @@ fn zone(text: &str) -> bool {
         return true;
     }
     let two = |range: std::ops::Range<usize>, most: u32| {
-        text.get(range).filter(|t| t.bytes().all(|c| c.is_ascii_digit())).and_then(|t| t.parse::<u32>().ok())
+        text.get(range)
+            .filter(|t| t.bytes().all(|c| c.is_ascii_digit()))
+            .and_then(|t| t.parse::<u32>().ok())
             .is_some_and(|n| n <= most)
     };
     text.len() == 6 && text.starts_with(['+', '-']) && two(1..3, 24) && text.get(3..4) == Some(":") && two(4..6, 60)

@@ -64,6 +64,12 @@ mod tests {
     }
 
     #[test]
+    fn knows_as_many_printable_characters_as_go_does() {
+        // strconv.IsPrint of Go 1.27, over all characters.
+        assert_eq!(('\0'..=char::MAX).filter(|c| is_printable(*c)).count(), 159_613);
+    }
+
+    #[test]
     fn escapes_what_cannot_be_seen_by_its_code_point() {
         // A C1 control, a no-break space, a soft hyphen, a line separator, a byte order mark, a private character.
         assert_eq!(quoted("\u{85}\u{a0}\u{ad}\u{2028}\u{feff}\u{e000}"), r#""\u0085\u00a0\u00ad\u2028\ufeff\ue000""#);

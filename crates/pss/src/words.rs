@@ -1,6 +1,6 @@
 //! The phrases that upstream's messages are put together from.
 
-use crate::finding::Finding;
+use crate::{finding::Finding, pod::Container};
 
 pub(crate) fn plural(one: &'static str, many: &'static str, count: usize) -> &'static str {
     if count == 1 { one } else { many }
@@ -41,7 +41,7 @@ pub(crate) fn values<'a, 'p: 'a>(found: impl IntoIterator<Item = &'a Finding<'p>
 pub(crate) fn containers<'a, 'p: 'a>(found: impl IntoIterator<Item = &'a Finding<'p>>, out: &mut String) -> usize {
     let mut row: Vec<_> = found.into_iter().filter_map(Finding::container).collect();
     row.dedup_by(|a, b| a.is(b));
-    let names: Vec<_> = row.iter().map(|container| container.name()).collect();
+    let names: Vec<_> = row.iter().map(Container::name).collect();
     out.push_str(plural("container ", "containers ", names.len()));
     quoted(&names, out);
     names.len()

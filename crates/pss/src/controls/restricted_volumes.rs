@@ -132,7 +132,7 @@ fn restricted_volumes_1_0<'p>(pod: &Pod<'p>, out: &mut Findings<'p>) {
             let (field, value) =
                 refused_source(volume).map_or((&UNKNOWN, Value::Missing), |field| (field, Value::Object));
             out.volume(field, i, &volume.name, value);
-            if std::ptr::eq(field, &HOST_PATH) {
+            if std::ptr::eq(field, &raw const HOST_PATH) {
                 out.also_of(&host_path_volumes::CONTROL);
             }
         }

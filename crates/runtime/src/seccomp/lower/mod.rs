@@ -12,7 +12,7 @@
 mod condition;
 mod regions;
 
-use oci_spec::runtime::{LinuxSeccomp, LinuxSeccompAction, LinuxSeccompArg};
+use oci_spec::runtime::{Arch, LinuxSeccomp, LinuxSeccompAction, LinuxSeccompArg};
 
 use super::arch::{Abi, Target};
 use super::profile::{arguments, repeated_argument, rules};
@@ -32,6 +32,12 @@ pub enum CompileError {
         syscall: String,
         /// The argument, counted from 0.
         index: usize,
+    },
+    /// The profile covers an architecture of the other byte order.
+    #[error("{arch} has another byte order than this machine, one filter cannot cover both")]
+    ByteOrder {
+        /// The name as the profile spells it.
+        arch: String,
     },
     /// Two rules have the same conditions and different actions.
     #[error("two rules for {syscall} have the same conditions and different actions")]
@@ -91,6 +97,9 @@ pub(super) fn lower(seccomp: &LinuxSeccomp, target: Target) -> Result<Lowered, C
     let default = Verdict::of(seccomp.default_action(), seccomp.default_errno_ret());
     let notifies = notifies(seccomp, default)?;
     let listed = seccomp.architectures().as_deref().unwrap_or_default();
+    if let Some(arch) = listed.iter().find(|arch| big_endian(**arch)) {
+        return Err(CompileError::ByteOrder { arch: arch.to_string() });
+    }
     let covered = |abi: &Abi| *abi == target.own_abi() || listed.iter().any(|arch| Abi::of(*arch) == Some(*abi));
     let abis: Vec<Abi> = target.abis().iter().copied().filter(covered).collect();
     let resolved = Resolved::of(seccomp, default, &abis)?;
@@ -109,6 +118,24 @@ pub(super) fn lower(seccomp: &LinuxSeccomp, target: Target) -> Result<Lowered, C
         sections.push(Section { audit_arch: abi.audit_arch(), segments: regions.cut(numbers) });
     }
     Ok(Lowered { default, sections, notifies })
+}
+
+/// Architectures that keep the high byte first; a filter finds the halves of an argument in one order alone.
+const fn big_endian(arch: Arch) -> bool {
+    matches!(
+        arch,
+        Arch::ScmpArchMips
+            | Arch::ScmpArchMips64
+            | Arch::ScmpArchMips64n32
+            | Arch::ScmpArchPpc
+            | Arch::ScmpArchPpc64
+            | Arch::ScmpArchS390
+            | Arch::ScmpArchS390x
+            | Arch::ScmpArchParisc
+            | Arch::ScmpArchParisc64
+            | Arch::ScmpArchM68k
+            | Arch::ScmpArchSheb
+    )
 }
 
 fn notifies(seccomp: &LinuxSeccomp, default: Verdict) -> Result<bool, CompileError> {
@@ -134,6 +161,7 @@ type Entry = (u32, usize);
 impl Resolved {
     fn of(seccomp: &LinuxSeccomp, default: Verdict, abis: &[Abi]) -> Result<Self, CompileError> {
         let stub = !default.lets_through();
+        let has_gateways = abis.contains(&Abi::X86);
         let mut resolved =
             Self { abis: abis.iter().map(|abi| (*abi, Vec::with_capacity(512), None)).collect(), checks: Vec::new() };
         for rule in rules(seccomp) {
@@ -143,32 +171,28 @@ impl Resolved {
             let [wide, narrow] = [false, true].map(|narrow| resolved.add_checks(&alternatives, verdict, narrow, None));
             for name in rule.names() {
                 let Some(numbers) = Numbers::of(name) else { continue };
-                for at in 0..resolved.abis.len() {
-                    let Some(&(abi, ..)) = resolved.abis.get(at) else { continue };
-                    let behind = gateway(name).filter(|_| abi == Abi::X86);
-                    let number = numbers.on(abi);
-                    let through = behind
-                        .filter(|_| verdict != default)
-                        .map(|call| (call.gateway, resolved.add_checks(&alternatives, verdict, true, Some(call))));
-                    let Some((_, entries, last)) = resolved.abis.get_mut(at) else { continue };
-                    if let Some(number) = number {
-                        // A call with a gateway has a pseudo number in libseccomp, which says nothing of its age.
-                        if stub && number > 0 && behind.is_none() {
-                            *last = (*last).max(Some(number));
-                        }
-                        if verdict != default {
-                            let checks = if abi.narrow() { narrow.clone() } else { wide.clone() };
-                            entries.extend(checks.map(|check| (number, check)));
-                        }
+                // A call with a gateway has a pseudo number in libseccomp, which says nothing of its age.
+                let behind = gateway(name).filter(|_| has_gateways);
+                for (abi, entries, last) in &mut resolved.abis {
+                    let Some(number) = numbers.on(*abi) else { continue };
+                    if stub && number > 0 && (*abi != Abi::X86 || behind.is_none()) {
+                        *last = (*last).max(Some(number));
                     }
-                    if let Some((gateway, checks)) = through {
-                        entries.extend(checks.map(|check| (gateway, check)));
+                    if verdict != default {
+                        let checks = if abi.narrow() { narrow.clone() } else { wide.clone() };
+                        entries.extend(checks.map(|check| (number, check)));
                     }
+                }
+                if let Some(call) = behind.filter(|_| verdict != default) {
+                    let checks = resolved.add_checks(&alternatives, verdict, true, Some(call));
+                    let x86 = resolved.abis.iter_mut().filter(|(abi, ..)| *abi == Abi::X86);
+                    x86.for_each(|(_, entries, _)| entries.extend(checks.clone().map(|check| (call.gateway, check))));
                 }
             }
         }
         for (_, entries, _) in &mut resolved.abis {
-            entries.sort_by_key(|(number, _)| *number);
+            // Checks were numbered in the profile's order, so this keeps it.
+            entries.sort_unstable();
         }
         Ok(resolved)
     }
@@ -231,3 +255,6 @@ fn alternatives<'a>(
     let split = repeated_argument(arguments).is_some();
     Ok(if split { arguments.chunks(1).collect() } else { vec![arguments] })
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,8 +5,8 @@
 //!
 //! ```text
 //! PodSpec ─┐
-//! facts    ├─▶ resolve() ─▶ EffectivePod ─▶ EffectiveContainer ─▶ process() ─▶ ProcessState   (what /proc will say)
-//! options ─┘                     │                  ├─ refusal   (what kubelet or runtime will refuse)
+//! facts   ─┴─▶ resolve() ─▶ EffectivePod ─▶ EffectiveContainer ─▶ process() ─▶ ProcessState   (what /proc will say)
+//!                                │                  ├─ refusal   (what kubelet or runtime will refuse)
 //!                                └─ warnings        └─ warnings  (declarations without effect)
 //! ```
 #![forbid(unsafe_code)]
@@ -16,3 +16,7 @@ pub mod effective;
 pub mod facts;
 pub mod origin;
 pub mod process;
+mod resolve;
+pub mod user_database;
+
+pub use resolve::resolve;

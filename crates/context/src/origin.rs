@@ -1,5 +1,7 @@
 //! Where a value comes from.
 
+use std::fmt;
+
 use serde::Serialize;
 
 /// Where a value of an effective context comes from.
@@ -48,6 +50,63 @@ pub enum Origin {
     },
 }
 
+impl Origin {
+    /// A field of the container, by its path from the pod.
+    pub fn container(field: impl Into<String>) -> Self {
+        Self::Container { field: field.into() }
+    }
+
+    /// A field of the pod, by its path.
+    pub fn pod(field: impl Into<String>) -> Self {
+        Self::Pod { field: field.into() }
+    }
+
+    /// Something of the image.
+    pub fn image(what: impl Into<String>) -> Self {
+        Self::Image { what: what.into() }
+    }
+
+    /// Something of the node.
+    pub fn node(what: impl Into<String>) -> Self {
+        Self::Node { what: what.into() }
+    }
+
+    /// A field that is not set, so that the API's default holds.
+    pub fn api_default(field: impl Into<String>) -> Self {
+        Self::ApiDefault { field: field.into() }
+    }
+
+    /// A rule of the kubelet.
+    pub fn kubelet(what: impl Into<String>) -> Self {
+        Self::Kubelet { what: what.into() }
+    }
+
+    /// A rule of the container runtime.
+    pub fn runtime(what: impl Into<String>) -> Self {
+        Self::Runtime { what: what.into() }
+    }
+
+    /// A rule of the kernel.
+    pub fn kernel(what: impl Into<String>) -> Self {
+        Self::Kernel { what: what.into() }
+    }
+}
+
+/// For a person: the field's path, or who decides and why.
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Container { field } | Self::Pod { field } => f.write_str(field),
+            Self::Image { what } => write!(f, "image: {what}"),
+            Self::Node { what } => write!(f, "node: {what}"),
+            Self::ApiDefault { field } => write!(f, "default of {field}"),
+            Self::Kubelet { what } => write!(f, "kubelet: {what}"),
+            Self::Runtime { what } => write!(f, "runtime: {what}"),
+            Self::Kernel { what } => write!(f, "kernel: {what}"),
+        }
+    }
+}
+
 /// A value with its origin, or the reason why it cannot be told.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase", untagged)]
@@ -82,6 +141,15 @@ impl<T> Value<T> {
         match self {
             Self::Known { value, .. } => Some(value),
             Self::Unknown { .. } => None,
+        }
+    }
+
+    /// The same value and origin under another type.
+    #[must_use]
+    pub fn map<U>(self, f: impl FnOnce(T) -> U) -> Value<U> {
+        match self {
+            Self::Known { value, origin } => Value::Known { value: f(value), origin },
+            Self::Unknown { unknown } => Value::Unknown { unknown },
         }
     }
 

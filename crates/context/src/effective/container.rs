@@ -80,6 +80,8 @@ pub struct User {
     /// Every supplementary group with its origin, in the order in which they are found; the kernel's set is the
     /// deduplicated one. `Unknown` where the image's /etc/group matters and is not known.
     pub groups: Value<Vec<Group>>,
+    /// The supplementary groups that are certain, also where `groups` is not known because the image may add some.
+    pub certain_groups: Vec<Group>,
 }
 
 /// A supplementary group.
@@ -101,6 +103,8 @@ pub struct Capabilities {
     pub drop: Vec<(String, Origin)>,
     /// The set that the runtime is told to give: default, or all, plus what is added, less what is dropped.
     pub granted: Value<CapSet>,
+    /// What is granted by name and the node's bounding set lacks; it keeps the container from starting.
+    pub missing: CapSet,
     /// The five sets of the process after execve.
     pub sets: Value<CapabilitySets>,
 }

@@ -2,7 +2,9 @@
 
 mod container;
 mod outcome;
+mod predict;
 mod volume;
+pub mod warning_code;
 
 pub use container::{
     AppArmor, Capabilities, ContainerKind, EffectiveContainer, Group, ProcMount, SeLinux, Seccomp, User,

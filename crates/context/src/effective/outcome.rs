@@ -18,6 +18,14 @@ pub struct Refusal {
 /// The reason in a pod's status or events (kubelet `pkg/kubelet/container/sync_result.go`, `pkg/kubelet/kuberuntime`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub enum RefusalReason {
+    /// The kubelet does not admit the pod: an operating system that the node does not run.
+    PodOSNotSupported,
+    /// The kubelet does not admit the pod: a sysctl that it does not allow.
+    SysctlForbidden,
+    /// The kubelet does not admit the pod: AppArmor is asked for and cannot be enforced.
+    AppArmor,
+    /// A volume cannot be set up; the pod stays in ContainerCreating.
+    FailedMount,
     /// The kubelet refuses the configuration, before it asks the runtime.
     CreateContainerConfigError,
     /// The runtime refuses to create the container.
@@ -32,6 +40,10 @@ impl RefusalReason {
     /// As a pod's status or event spells it.
     pub fn as_str(self) -> &'static str {
         match self {
+            Self::PodOSNotSupported => "PodOSNotSupported",
+            Self::SysctlForbidden => "SysctlForbidden",
+            Self::AppArmor => "AppArmor",
+            Self::FailedMount => "FailedMount",
             Self::CreateContainerConfigError => "CreateContainerConfigError",
             Self::CreateContainerError => "CreateContainerError",
             Self::StartError => "StartError",

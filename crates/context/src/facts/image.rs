@@ -2,9 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::user_database::parse_int;
+
 /// What is known of an image: the USER of its configuration and the user database of its root file system.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
+#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
 pub struct ImageFacts {
     /// The image's name as manifests write it.
     pub name: String,
@@ -24,6 +26,21 @@ pub struct ImageFacts {
     pub cmd: Vec<String>,
 }
 
+impl ImageFacts {
+    /// The image's USER as the kubelet learns of it: the part before the colon, a number or a name. What follows the
+    /// colon never reaches it (containerd `internal/cri/server/images/image_status.go`, `getUserFromImage`; kubelet
+    /// `pkg/kubelet/kuberuntime/helpers.go`, `getImageUser`).
+    pub fn cri_user(&self) -> ImageUser {
+        let user = self.user.split(':').next().unwrap_or_default();
+        match parse_int(user) {
+            Ok(uid) => ImageUser::Uid(uid),
+            Err(_) if user.is_empty() => ImageUser::Root,
+            // A number beyond 64 bits is taken for a name.
+            Err(_) => ImageUser::Name(user.to_owned()),
+        }
+    }
+}
+
 /// What the kubelet learns of an image's USER through the CRI: a number, or a name that it cannot check.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ImageUser {
@@ -33,4 +50,23 @@ pub enum ImageUser {
     Uid(i64),
     /// A name.
     Name(String),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn user(user: &str) -> ImageUser {
+        ImageFacts { user: user.to_owned(), ..ImageFacts::default() }.cri_user()
+    }
+
+    #[test]
+    fn the_kubelet_learns_a_number_or_a_name_and_never_the_group() {
+        assert_eq!(user(""), ImageUser::Root);
+        assert_eq!(user(":audio"), ImageUser::Root);
+        assert_eq!(user("1000:2222"), ImageUser::Uid(1000));
+        assert_eq!(user("+7"), ImageUser::Uid(7));
+        assert_eq!(user("app:audio"), ImageUser::Name("app".to_owned()));
+        assert_eq!(user("99999999999999999999"), ImageUser::Name("99999999999999999999".to_owned()));
+    }
 }

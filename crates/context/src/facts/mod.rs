@@ -1,17 +1,21 @@
 //! What is known beside the manifest: images, the node, seccomp profiles. All of it is data that a caller supplies.
 
 mod image;
+mod image_name;
+mod images_file;
 mod node;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 pub use image::{ImageFacts, ImageUser};
+pub use image_name::{ImageNameError, normalise_image_name};
+pub use images_file::{ImagesError, ImagesFile};
 pub use node::{NodeCapabilities, NodeFacts};
 
 /// Everything known beside the manifest. The default knows nothing, so that what depends on it is explicitly unknown.
 #[derive(Clone, Debug, Default)]
 pub struct Facts {
-    /// Images by their normalised name (`docker.io/library/busybox:latest`).
+    /// Images by their normalised name (`docker.io/library/busybox:latest`); see [`Facts::add_images`].
     pub images: BTreeMap<String, ImageFacts>,
     /// The node, when one is known.
     pub node: Option<NodeFacts>,
@@ -20,5 +24,5 @@ pub struct Facts {
     pub seccomp_profiles: Option<BTreeMap<String, Result<(), String>>>,
     /// Content of ConfigMaps and Secrets that came with the manifest is the caller's matter; here only which exist,
     /// as `ConfigMap/name` and `Secret/name`, when that is known.
-    pub objects: Option<std::collections::BTreeSet<String>>,
+    pub objects: Option<BTreeSet<String>>,
 }

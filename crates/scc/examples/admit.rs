@@ -1,5 +1,5 @@
 //! Reads a JSON document on standard input, `{"sccs": […], "namespaces": {NAME: {annotations}}, "requests": [{"user",
-//! "groups", "pod", "usable": {SUBJECT: [SCC…]}}]}`, and prints the decision for each request, a line each.
+//! "groups", "pod", "usable": {"NAME GROUP,GROUP": [SCC…]}}]}`, and prints the decision for each request, a line each.
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
@@ -32,7 +32,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     for request in input.requests {
         let rule = Arc::new(Rule { binding: "ClusterRoleBinding example".into(), role: "ClusterRole example".into() });
         let access = |subject: &Subject, scc: &str, _: &str| {
-            let listed = request.usable.get(&subject.name)?.iter().any(|s| s == scc);
+            let key = format!("{} {}", subject.name, subject.groups.join(","));
+            let listed = request.usable.get(&key)?.iter().any(|s| s == scc);
             listed.then(|| Grant::Rule(Arc::clone(&rule)))
         };
         let name = request.pod.metadata.namespace.clone().unwrap_or_default();

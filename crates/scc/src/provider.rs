@@ -229,8 +229,9 @@ impl Draft {
             })
     }
 
-    /// Writes the result into the pod that was tried.
-    pub(crate) fn write_to(self, pod: &mut Pod) {
+    /// Writes the result into the pod that was tried. Empty lists go, as they do when the API server stores a pod.
+    pub(crate) fn write_to(mut self, pod: &mut Pod) {
+        self.drop_empty_lists();
         if let Some(annotation) = self.seccomp_annotation {
             let annotations = pod.metadata.annotations.get_or_insert_default();
             annotations.insert(seccomp_profiles::POD_ANNOTATION.into(), annotation);
@@ -242,6 +243,17 @@ impl Draft {
             if let Some(slot) = pod::context_mut(spec, at) {
                 *slot = context;
             }
+        }
+    }
+
+    fn drop_empty_lists(&mut self) {
+        let groups = &mut self.context.supplemental_groups;
+        *groups = groups.take().filter(|g| !g.is_empty());
+        let sysctls = &mut self.context.sysctls;
+        *sysctls = sysctls.take().filter(|s| !s.is_empty());
+        for capabilities in self.contexts.iter_mut().flatten().filter_map(|c| c.capabilities.as_mut()) {
+            capabilities.add = capabilities.add.take().filter(|c| !c.is_empty());
+            capabilities.drop = capabilities.drop.take().filter(|c| !c.is_empty());
         }
     }
 }

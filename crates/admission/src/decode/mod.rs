@@ -1,0 +1,37 @@
+//! An object as the API machinery decodes it, with the error that it would give.
+
+mod gvk;
+mod typed;
+
+pub(crate) use gvk::unregistered;
+pub use gvk::{GroupVersionKind, identify};
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+/// Why an object cannot be decoded, in the words of the API machinery.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct DecodeError(pub(crate) String);
+
+impl DecodeError {
+    /// An error in the given words.
+    pub fn new(words: impl Into<String>) -> Self {
+        Self(words.into())
+    }
+}
+
+/// Decodes JSON into a typed object. What Go's decoder accepts and a strict one would not, such as `null` for a list,
+/// is accepted.
+pub fn decode<T: DeserializeOwned>(json: &str) -> Result<T, DecodeError> {
+    // Nearly every object is well formed; only for the others is it worth finding out what Go would say.
+    if let Ok(object) = serde_json::from_str(json) {
+        return Ok(object);
+    }
+    let value: Value = serde_json::from_str(json).map_err(|error| DecodeError(error.to_string()))?;
+    decode_value(&value)
+}
+
+/// The same, from a parsed value.
+pub fn decode_value<T: DeserializeOwned>(value: &Value) -> Result<T, DecodeError> {
+    typed::decode(value)
+}

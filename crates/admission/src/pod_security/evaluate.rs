@@ -1,0 +1,76 @@
+//! The judgement of one pod or template under the three modes of a policy.
+
+use super::{
+    LevelVersion, PodSecurity, Policy,
+    extract::Template,
+    response::{ENFORCED, ERROR, EXEMPT, VIOLATIONS, allowed, allowed_with, forbidden},
+};
+use crate::{
+    field_error::{FieldError, aggregate},
+    quote::Quoted,
+    review::{AdmissionRequest, AdmissionResponse},
+};
+use k8s_openapi::{api::core::v1::PodSpec, apimachinery::pkg::apis::meta::v1::ObjectMeta};
+use ringfence_pss::{Verdict, Version};
+
+impl PodSecurity {
+    /// What a level says of a pod here, where `latest` may be older than the newest version known.
+    pub fn judge<'p>(&self, by: LevelVersion, metadata: &'p ObjectMeta, spec: &'p PodSpec) -> Verdict<'p> {
+        ringfence_pss::evaluate(by.level, self.effective(by.version), metadata, spec)
+    }
+
+    /// The version that stands in for the one asked for.
+    pub fn effective(&self, asked: Version) -> Version {
+        self.latest.map_or(asked, |latest| latest.min(asked))
+    }
+
+    /// Whether pods of that spec are left alone.
+    pub fn exempts_runtime_class(&self, spec: &PodSpec) -> bool {
+        self.exemptions.has_runtime_class(spec)
+    }
+
+    /// Judges a pod (`enforce`), or a template, of which only the audit and warn modes speak.
+    pub(super) fn evaluate(
+        &self,
+        request: &AdmissionRequest,
+        policy: &Policy,
+        policy_errors: &[FieldError],
+        template: Template<'_>,
+        enforce: bool,
+    ) -> AdmissionResponse {
+        let Template { metadata, spec } = template;
+        if self.exemptions.has_runtime_class(spec) {
+            return allowed_with(EXEMPT, "runtimeClass");
+        }
+        let mut judged: Vec<(LevelVersion, Option<String>)> = Vec::with_capacity(3);
+        let mut complaint = |by: LevelVersion| -> Option<String> {
+            if let Some((_, known)) = judged.iter().find(|(other, _)| *other == by) {
+                return known.clone();
+            }
+            let verdict = self.judge(by, metadata, spec);
+            let text = (!verdict.allowed())
+                .then(|| format!("violate PodSecurity {}: {}", Quoted(&by.to_string()), verdict.detail()));
+            judged.push((by, text.clone()));
+            text
+        };
+        let mut response = allowed();
+        let refused = if enforce { complaint(policy.enforce) } else { None };
+        let noted = complaint(policy.audit);
+        match refused {
+            // The API server writes "violates" for what is, and "would violate" for what might have been.
+            Some(text) => response = forbidden(request, &text.replacen("violate", "violates", 1)),
+            None => response.warnings.extend(complaint(policy.warn).map(|text| format!("would {text}"))),
+        }
+        let audit = &mut response.audit_annotations;
+        if !policy_errors.is_empty() {
+            audit.insert(ERROR, format!("Failed to parse policy: {}", aggregate(policy_errors)));
+        }
+        if enforce {
+            audit.insert(ENFORCED, policy.enforce.to_string());
+        }
+        if let Some(text) = noted {
+            audit.insert(VIOLATIONS, format!("would {text}"));
+        }
+        response
+    }
+}

@@ -1,0 +1,223 @@
+//! The pods of a namespace that a new enforce level would refuse, if they were made again.
+
+use super::{LevelVersion, PodSecurity, Review, response::allowed};
+use crate::{cluster::Pods, quote::Quoted};
+use k8s_openapi::api::core::v1::Pod;
+use serde::Serialize;
+use std::{
+    collections::{BTreeMap, HashMap, HashSet},
+    ops::ControlFlow,
+};
+
+/// When to stop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Check at most so many pods.
+    pub pods: Option<usize>,
+}
+
+impl Limits {
+    /// Check all.
+    pub const NONE: Self = Self { pods: None };
+    /// What the API server does, beside stopping after a second.
+    pub const UPSTREAM: Self = Self { pods: Some(3000) };
+}
+
+/// What was found.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ExistingPods {
+    /// How many pods were checked.
+    pub checked: usize,
+    /// How many there are, without those of exempt runtime classes.
+    pub total: usize,
+    /// The pods that would be refused, by owner and reason.
+    pub violating: Vec<Violating>,
+}
+
+/// Pods of one owner that would be refused for the same reason.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Violating {
+    /// What made them; `None` for pods that were made by hand.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub owner: Option<Owner>,
+    /// What is wrong, in few words.
+    pub reason: String,
+    /// What is wrong with the first of them, with the details.
+    pub detail: String,
+    /// Their names, sorted.
+    pub pods: Vec<String>,
+}
+
+/// The controller of a pod.
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Owner {
+    /// Such as `apps/v1`.
+    pub api_version: String,
+    /// Such as `ReplicaSet`.
+    pub kind: String,
+    /// The name.
+    pub name: String,
+    /// Tells it from others of that name.
+    pub uid: String,
+}
+
+impl Owner {
+    /// The controller among the owner references of a pod.
+    pub fn of(pod: &Pod) -> Option<Self> {
+        let controller = pod.metadata.owner_references.iter().flatten().find(|owner| owner.controller == Some(true))?;
+        Some(Self {
+            api_version: controller.api_version.clone(),
+            kind: controller.kind.clone(),
+            name: controller.name.clone(),
+            uid: controller.uid.clone(),
+        })
+    }
+}
+
+impl PodSecurity {
+    /// Checks the pods of a namespace against a level, and words the warnings as the API server does.
+    pub(super) fn check_existing<C: Pods + ?Sized>(&self, cluster: &C, namespace: &str, by: LevelVersion) -> Review {
+        let mut response = allowed();
+        match self.existing(cluster, namespace, by) {
+            Ok(existing) => {
+                response.warnings = existing.warnings(namespace, by);
+                Review { response, existing: Some(existing) }
+            }
+            Err(_) => {
+                response.warnings.push("failed to list pods while checking new PodSecurity enforce level".to_owned());
+                response.into()
+            }
+        }
+    }
+
+    /// Checks the pods of a namespace against a level.
+    pub fn existing<C: Pods + ?Sized>(
+        &self,
+        cluster: &C,
+        namespace: &str,
+        by: LevelVersion,
+    ) -> Result<ExistingPods, crate::cluster::LookupError> {
+        match self.limits.pods {
+            None => self.all_existing(cluster, namespace, by),
+            Some(limit) => self.first_existing(cluster, namespace, by, limit),
+        }
+    }
+
+    fn all_existing<C: Pods + ?Sized>(
+        &self,
+        cluster: &C,
+        namespace: &str,
+        by: LevelVersion,
+    ) -> Result<ExistingPods, crate::cluster::LookupError> {
+        let mut tally = Tally::default();
+        cluster.pods(namespace, &mut |pod| {
+            self.tally(&mut tally, pod, by);
+            ControlFlow::Continue(())
+        })?;
+        Ok(tally.finish(None))
+    }
+
+    /// Pods of an owner seen before go to the back, and only the first so many are checked.
+    fn first_existing<C: Pods + ?Sized>(
+        &self,
+        cluster: &C,
+        namespace: &str,
+        by: LevelVersion,
+        limit: usize,
+    ) -> Result<ExistingPods, crate::cluster::LookupError> {
+        let (mut tally, mut total) = (Tally::default(), 0);
+        let (mut seen, mut later) = (HashSet::new(), Vec::new());
+        cluster.pods(namespace, &mut |pod| {
+            if pod.spec.as_ref().is_some_and(|spec| self.exemptions.has_runtime_class(spec)) {
+                return ControlFlow::Continue(());
+            }
+            total += 1;
+            let first_of_its_owner = Owner::of(pod).is_none_or(|owner| seen.insert(owner.uid));
+            if first_of_its_owner && tally.checked < limit {
+                self.tally(&mut tally, pod, by);
+            } else if !first_of_its_owner && later.len() < limit {
+                later.push(pod.clone());
+            }
+            ControlFlow::Continue(())
+        })?;
+        for pod in later.iter().take(limit.saturating_sub(tally.checked)) {
+            self.tally(&mut tally, pod, by);
+        }
+        Ok(tally.finish(Some(total)))
+    }
+
+    fn tally(&self, tally: &mut Tally, pod: &Pod, by: LevelVersion) {
+        let none = k8s_openapi::api::core::v1::PodSpec::default();
+        let spec = pod.spec.as_ref().unwrap_or(&none);
+        if self.exemptions.has_runtime_class(spec) {
+            return;
+        }
+        tally.checked += 1;
+        let verdict = self.judge(by, &pod.metadata, spec);
+        if verdict.allowed() {
+            return;
+        }
+        let group =
+            tally.groups.entry((Owner::of(pod), verdict.reason())).or_insert_with(|| (verdict.detail(), Vec::new()));
+        group.1.push(pod.metadata.name.clone().unwrap_or_default());
+    }
+}
+
+#[derive(Default)]
+struct Tally {
+    checked: usize,
+    /// By owner and reason: a detail, and the names of the pods.
+    groups: BTreeMap<(Option<Owner>, String), (String, Vec<String>)>,
+}
+
+impl Tally {
+    fn finish(self, total: Option<usize>) -> ExistingPods {
+        let violating = self.groups.into_iter().map(|((owner, reason), (detail, mut pods))| {
+            pods.sort_unstable();
+            Violating { owner, reason, detail, pods }
+        });
+        ExistingPods { checked: self.checked, total: total.unwrap_or(self.checked), violating: violating.collect() }
+    }
+}
+
+impl ExistingPods {
+    /// The warnings of the API server: a line for each reason, with the first pod's name and how many more there are.
+    pub fn warnings(&self, namespace: &str, by: LevelVersion) -> Vec<String> {
+        let mut warnings = Vec::new();
+        if self.checked < self.total {
+            let (checked, total) = (self.checked, self.total);
+            warnings.push(format!(
+                "new PodSecurity enforce level only checked against the first {checked} of {total} existing pods"
+            ));
+        }
+        if self.violating.is_empty() {
+            return warnings;
+        }
+        let (namespace, level) = (Quoted(namespace), by.to_string());
+        let level = Quoted(&level);
+        warnings
+            .push(format!("existing pods in namespace {namespace} violate the new PodSecurity enforce level {level}"));
+        let mut by_reason: HashMap<&str, (&str, usize)> = HashMap::new();
+        for group in &self.violating {
+            // There is no group without pods.
+            let first = group.pods.first().map_or("", String::as_str);
+            let (name, count) = by_reason.entry(&group.reason).or_insert((first, 0));
+            *name = first.min(*name);
+            *count += group.pods.len();
+        }
+        let mut lines: Vec<_> = by_reason
+            .into_iter()
+            .map(|(reason, (name, count))| match count {
+                1 => format!("{name}: {reason}"),
+                2 => format!("{name} (and 1 other pod): {reason}"),
+                _ => format!("{name} (and {} other pods): {reason}", count - 1),
+            })
+            .collect();
+        lines.sort_unstable();
+        warnings.append(&mut lines);
+        warnings
+    }
+}

@@ -1,0 +1,100 @@
+//! Pod Security admission: which level and version counts for a request, and what the API server says of it.
+//!
+//! [`PodSecurity::review`] answers a request. Its rules are those of `k8s.io/pod-security-admission/admission`.
+
+mod config;
+mod evaluate;
+mod exempt;
+mod existing;
+mod extract;
+mod name;
+mod namespace;
+mod pod;
+mod policy;
+mod response;
+mod significant;
+mod workload;
+
+pub use config::{ConfigError, Defaults, Exemptions, PodSecurityConfiguration};
+pub use existing::{ExistingPods, Limits, Owner, Violating};
+pub use extract::{Template, extract};
+pub use policy::{LevelVersion, Mode, Policy};
+
+use crate::{
+    cluster::{Namespaces, Pods},
+    review::{AdmissionRequest, AdmissionResponse},
+};
+use ringfence_pss::Version;
+
+/// The plug-in: its configuration, and what it takes for granted.
+#[derive(Debug, Clone)]
+pub struct PodSecurity {
+    exemptions: Exemptions,
+    defaults: Policy,
+    latest: Option<Version>,
+    limits: Limits,
+}
+
+/// What a request comes to.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Review {
+    /// The answer.
+    pub response: AdmissionResponse,
+    /// The pods that a namespace's new level would refuse, if that was asked.
+    pub existing: Option<ExistingPods>,
+}
+
+impl PodSecurity {
+    /// Takes a configuration, if it is valid.
+    pub fn new(configuration: PodSecurityConfiguration) -> Result<Self, ConfigError> {
+        let defaults = configuration.policy()?;
+        let exemptions = configuration.exemptions;
+        Ok(Self { exemptions, defaults, latest: None, limits: Limits::NONE })
+    }
+
+    /// Judges as a cluster of that version does: its version is the latest there, and stands in for newer ones.
+    #[must_use]
+    pub fn with_latest(mut self, version: Version) -> Self {
+        self.latest = Some(version);
+        self
+    }
+
+    /// Stops checking the pods of a namespace somewhere, as the API server does.
+    #[must_use]
+    pub fn with_limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// The policy where a namespace says nothing.
+    pub fn defaults(&self) -> Policy {
+        self.defaults
+    }
+
+    /// Answers a request.
+    pub fn review<C: Namespaces + Pods + ?Sized>(&self, cluster: &C, request: &AdmissionRequest) -> Review {
+        let mut review = match (request.resource.group.as_str(), request.resource.resource.as_str()) {
+            ("", "namespaces") => self.review_namespace(cluster, request),
+            ("", "pods") => Review::from(self.review_pod(cluster, request)),
+            _ => Review::from(self.review_workload(cluster, request)),
+        };
+        review.response.uid.clone_from(&request.uid);
+        review
+    }
+}
+
+impl From<AdmissionResponse> for Review {
+    fn from(response: AdmissionResponse) -> Self {
+        Self { response, existing: None }
+    }
+}
+
+impl Default for PodSecurity {
+    /// Privileged everywhere, unless a namespace says otherwise.
+    fn default() -> Self {
+        Self { exemptions: Exemptions::default(), defaults: Policy::PRIVILEGED, latest: None, limits: Limits::NONE }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,81 @@
+//! Requests that create or change a pod.
+
+use super::{
+    LevelVersion, PodSecurity, Policy,
+    extract::{Extracted, Owned, read},
+    response::{ENFORCED, EXEMPT, allowed, allowed_with, bad_request, internal_error},
+    significant::is_significant,
+};
+use crate::{
+    cluster::Namespaces,
+    decode::identify,
+    quote::Quoted,
+    review::{AdmissionRequest, AdmissionResponse, Operation},
+};
+use serde_json::value::RawValue;
+
+/// Parts of a pod through which its spec cannot change. Any other part, even one of the future, is judged as a pod.
+const IGNORED_SUBRESOURCES: [&str; 8] =
+    ["exec", "attach", "binding", "eviction", "log", "portforward", "proxy", "status"];
+
+impl PodSecurity {
+    pub(super) fn review_pod<C: Namespaces + ?Sized>(
+        &self,
+        cluster: &C,
+        request: &AdmissionRequest,
+    ) -> AdmissionResponse {
+        if IGNORED_SUBRESOURCES.contains(&request.request_sub_resource.as_str()) {
+            return allowed();
+        }
+        if self.exemptions.has_namespace(&request.namespace) {
+            return allowed_with(EXEMPT, "namespace");
+        }
+        if self.exemptions.has_user(&request.user_info.username) {
+            return allowed_with(EXEMPT, "user");
+        }
+        let namespace = match cluster.namespace(&request.namespace) {
+            Ok(namespace) => namespace,
+            Err(error) => {
+                return internal_error(&format!("failed to lookup namespace {}", Quoted(&request.namespace)), &error);
+            }
+        };
+        let labels = namespace.metadata.labels.clone().unwrap_or_default();
+        let (policy, errors) = Policy::from_labels(&labels, &self.defaults);
+        if errors.is_empty() && policy.is_privileged() {
+            return allowed_with(ENFORCED, LevelVersion::PRIVILEGED.to_string());
+        }
+        let pod = match read_pod(request, request.object.as_deref(), "object", "pod") {
+            Ok(pod) => pod,
+            Err(response) => return *response,
+        };
+        if request.operation == Operation::Update {
+            let old = match read_pod(request, request.old_object.as_deref(), "old object", "old pod") {
+                Ok(old) => old,
+                Err(response) => return *response,
+            };
+            if !is_significant(&pod.spec, &old.spec) {
+                return allowed();
+            }
+        }
+        self.evaluate(request, &policy, &errors, pod.as_template(), true)
+    }
+}
+
+fn read_pod(
+    request: &AdmissionRequest,
+    object: Option<&RawValue>,
+    object_name: &str,
+    pod_name: &str,
+) -> Result<Box<Owned>, Box<AdmissionResponse>> {
+    let not_a_pod = || Box::new(bad_request(&format!("failed to decode {pod_name}"), None));
+    let json = object.ok_or_else(not_a_pod)?.get();
+    let read = identify(json, &request.kind).and_then(|gvk| {
+        let is_pod = gvk.group.is_empty() && gvk.version == "v1" && gvk.kind == "Pod";
+        Ok((is_pod, read(gvk, json)?))
+    });
+    match read {
+        Ok((true, Extracted::Found(pod))) => Ok(pod),
+        Ok(_) => Err(not_a_pod()),
+        Err(error) => Err(Box::new(bad_request(&format!("failed to decode {object_name}"), Some(&error)))),
+    }
+}

@@ -216,7 +216,7 @@ fn meaning(profile: &LinuxSeccomp, target: Target, call: &Call) -> Verdict {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(800))]
+    #![proptest_config(ProptestConfig::with_cases(400))]
 
     #[test]
     fn a_program_answers_as_its_profile_says(

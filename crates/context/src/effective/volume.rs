@@ -46,6 +46,7 @@ pub enum VolumeKind {
         /// On the node's disk or in memory.
         medium: Medium,
         /// `sizeLimit` in bytes.
+        #[serde(rename = "sizeLimit")]
         size_limit: Option<u64>,
     },
     /// A path of the node.

@@ -13,6 +13,8 @@ pub mod external;
 pub mod inside;
 pub mod observe;
 pub mod probe;
+pub mod rootfs;
+pub mod run;
 pub mod seccomp;
 pub mod spec;
 pub mod state;

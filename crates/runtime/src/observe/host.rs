@@ -23,6 +23,7 @@ pub fn is_privileged() -> bool {
 pub fn node_facts() -> NodeFacts {
     let bounding = if is_privileged() { own_status().map(|status| status.capabilities.bounding) } else { last_set() };
     NodeFacts {
+        allowed_unsafe_sysctls: None,
         kubelet: None,
         runtime: None,
         cgroups: Some(

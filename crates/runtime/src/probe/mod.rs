@@ -7,8 +7,9 @@ mod identity;
 mod volume;
 
 use std::collections::BTreeMap;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::io::Write as _;
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -20,8 +21,13 @@ use crate::spec::mount;
 /// Where the container sees the probe.
 pub const PATH: &str = "/.ringfence/probe";
 
-/// The command of the probe that looks at the volumes mounted at these paths, and the mount of `binary`, which must be
-/// static and end up in [`crate::inside::main`].
+/// Before the path of a volume: look at it, and make a file there.
+pub const WITH_FILE: char = '+';
+/// Before the path of a volume: only look at it.
+pub const AS_IT_IS: char = '=';
+
+/// The command of the probe that looks at the volumes mounted at these paths, each after [`WITH_FILE`] or [`AS_IT_IS`],
+/// and the mount of `binary`, which must be static and end up in [`crate::inside::main`].
 pub fn command(binary: &Path, volumes: &[String]) -> (Vec<String>, Mount) {
     let mut args = vec![PATH.to_owned(), crate::inside::MARKER.to_owned(), "probe".to_owned()];
     args.extend_from_slice(volumes);
@@ -48,8 +54,11 @@ fn report(volumes: &[OsString]) -> ProbeReport {
     labels(state);
     *namespace_ids = observe::namespace_ids("self", not_seen);
     state.home = std::env::var_os("HOME").map(|home| home.to_string_lossy().into_owned());
-    for path in volumes {
-        volume::volume(Path::new(path), state, not_seen);
+    for look in volumes {
+        let look = look.as_bytes();
+        let Some((how, path)) = look.split_first() else { continue };
+        let path = Path::new(OsStr::from_bytes(path));
+        volume::volume(path, char::from(*how) == WITH_FILE, state, not_seen);
     }
     report
 }

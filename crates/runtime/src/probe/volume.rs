@@ -9,7 +9,7 @@ use ringfence_context::process::{ProcessState, VolumeState};
 
 use crate::observe::mode_string;
 
-pub(super) fn volume(path: &Path, state: &mut ProcessState, not_seen: &mut BTreeMap<String, String>) {
+pub(super) fn volume(path: &Path, with_file: bool, state: &mut ProcessState, not_seen: &mut BTreeMap<String, String>) {
     let name = path.to_string_lossy().into_owned();
     let metadata = match std::fs::symlink_metadata(path) {
         Ok(metadata) => metadata,
@@ -19,7 +19,7 @@ pub(super) fn volume(path: &Path, state: &mut ProcessState, not_seen: &mut BTree
         }
     };
     let mut volume = of(&metadata);
-    if metadata.is_dir() {
+    if with_file && metadata.is_dir() {
         match make_file(path) {
             Ok(made) => volume.created = Some(Box::new(made)),
             // A volume that is read-only or belongs to another: there is no file to show.
@@ -51,7 +51,7 @@ mod tests {
     fn a_file_that_is_made_is_removed_again() {
         let dir = tempfile::tempdir().unwrap();
         let (mut state, mut not_seen) = <(ProcessState, BTreeMap<_, _>)>::default();
-        volume(dir.path(), &mut state, &mut not_seen);
+        volume(dir.path(), true, &mut state, &mut not_seen);
         let seen = &state.volumes[&dir.path().display().to_string()];
         assert_eq!(seen.mode, "drwx------");
         assert!(seen.created.as_ref().unwrap().mode.starts_with("-rw"));
@@ -62,7 +62,7 @@ mod tests {
     #[test]
     fn a_volume_that_is_not_there_is_said_so() {
         let (mut state, mut not_seen) = <(ProcessState, BTreeMap<_, _>)>::default();
-        volume(Path::new("/nowhere"), &mut state, &mut not_seen);
+        volume(Path::new("/nowhere"), true, &mut state, &mut not_seen);
         assert!(state.volumes.is_empty());
         assert!(not_seen.contains_key("volumes./nowhere"));
     }

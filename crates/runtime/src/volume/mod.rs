@@ -1,5 +1,112 @@
 //! Volumes: preparing those that a run can provide, and giving them to the pod's fsGroup.
 
+mod atomic;
+mod downward;
+mod empty_dir;
+mod host_path;
 mod own;
+mod payload;
+mod prepare;
+mod sub_path;
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use k8s_openapi::api::core::v1::{ConfigMap, Secret};
+
+use crate::state::StateError;
 
 pub use own::{ChangePolicy, OwnError, Owned, Ownership, own};
+pub use prepare::{PrepareOptions, Volumes, prepare};
+
+/// Objects that volumes refer to, as far as they are at hand.
+pub trait Objects {
+    /// The ConfigMap of this name in the pod's namespace.
+    fn config_map(&self, name: &str) -> Option<&ConfigMap>;
+    /// The Secret of this name in the pod's namespace.
+    fn secret(&self, name: &str) -> Option<&Secret>;
+}
+
+/// No objects at all.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct NoObjects;
+
+impl Objects for NoObjects {
+    fn config_map(&self, _name: &str) -> Option<&ConfigMap> {
+        None
+    }
+
+    fn secret(&self, _name: &str) -> Option<&Secret> {
+        None
+    }
+}
+
+/// Why a volume was not prepared.
+#[derive(Debug, thiserror::Error)]
+pub enum VolumeError {
+    /// The pod has no volume of the name that a container mounts.
+    #[error("volume {volume:?} is mounted and not declared")]
+    NotDeclared {
+        /// The name.
+        volume: String,
+    },
+    /// A kind of volume that only a cluster can provide.
+    #[error("volume {volume:?} is of type {type_}, which is not prepared here")]
+    NotPrepared {
+        /// The name.
+        volume: String,
+        /// The field of the volume.
+        type_: String,
+    },
+    /// A ConfigMap or Secret that is not at hand and not optional.
+    #[error("volume {volume:?}: {kind} {name:?} not found")]
+    NoObject {
+        /// The volume.
+        volume: String,
+        /// `configmap` or `secret`.
+        kind: &'static str,
+        /// The object's name.
+        name: String,
+    },
+    /// What the volume says is against the kubelet's rules, in the kubelet's words where it has some.
+    #[error("volume {volume:?}: {why}")]
+    Invalid {
+        /// The volume.
+        volume: String,
+        /// The rule.
+        why: String,
+    },
+    /// A system call failed.
+    #[error("volume {volume:?}: {action} {}", path.display())]
+    Io {
+        /// The volume.
+        volume: String,
+        /// What was attempted.
+        action: &'static str,
+        /// With which path.
+        path: PathBuf,
+        /// The kernel's answer.
+        #[source]
+        source: io::Error,
+    },
+    /// The state directory failed.
+    #[error(transparent)]
+    State(#[from] StateError),
+    /// fsGroup could not be applied.
+    #[error("volume {volume:?}: fsGroup is not applied")]
+    Own {
+        /// The volume.
+        volume: String,
+        /// Why.
+        #[source]
+        source: OwnError,
+    },
+}
+
+fn io_error<'p>(volume: &'p str, action: &'static str, path: &'p Path) -> impl FnOnce(io::Error) -> VolumeError + 'p {
+    move |source| VolumeError::Io { volume: volume.to_owned(), action, path: path.to_path_buf(), source }
+}
+
+fn invalid(volume: &str, why: impl Into<String>) -> VolumeError {
+    VolumeError::Invalid { volume: volume.to_owned(), why: why.into() }
+}

@@ -1,0 +1,51 @@
+//! The files that kubelet and runtime put into `/etc`: hosts, hostname and resolv.conf
+//! (kubelet `pkg/kubelet/kubelet_pods.go`, `managedHostsFileContent`).
+
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+
+use k8s_openapi::api::core::v1::Pod;
+use ringfence_context::effective::EffectivePod;
+use ringfence_context::process::Namespace;
+
+use super::RunError;
+use crate::spec::EtcFiles;
+use crate::state::StateDir;
+
+const OWN: &str = "# Kubernetes-managed hosts file.\n127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n\
+    fe00::\tip6-localnet\nfe00::\tip6-mcastprefix\nfe00::1\tip6-allnodes\nfe00::2\tip6-allrouters\n";
+const OF_HOST: &str = "# Kubernetes-managed hosts file (host network).\n";
+
+pub(super) fn write(state: &StateDir, pod: &Pod, effective: &EffectivePod) -> Result<EtcFiles, RunError> {
+    let dir = state.dir("etc", 0o755)?;
+    let hostname = effective.hostname.get().cloned().unwrap_or_else(|| "localhost".to_owned());
+    let file = |name: &str, text: String| -> Result<Option<PathBuf>, RunError> {
+        let path = dir.join(name);
+        fs::write(&path, text).map_err(RunError::machinery("write the files for /etc"))?;
+        fs::set_permissions(&path, Permissions::from_mode(0o644))
+            .map_err(RunError::machinery("write the files for /etc"))?;
+        Ok(Some(path))
+    };
+    // Not there on some machines; then there is nothing to pass on.
+    let of_host = |path: &str| fs::read_to_string(path).unwrap_or_default();
+    let mut hosts = if effective.namespaces.net == Namespace::Host {
+        format!("{OF_HOST}{}", of_host("/etc/hosts"))
+    } else {
+        // The pod has no address of its own here; its name is that of the loopback device.
+        format!("{OWN}127.0.0.1\t{hostname}\n")
+    };
+    let aliases = pod.spec.as_ref().and_then(|spec| spec.host_aliases.as_deref()).unwrap_or_default();
+    if !aliases.is_empty() {
+        hosts.push_str("\n# Entries added by HostAliases.\n");
+    }
+    for alias in aliases {
+        let names = alias.hostnames.as_deref().unwrap_or_default().join("\t");
+        hosts.push_str(&format!("{}\t{names}\n", alias.ip));
+    }
+    Ok(EtcFiles {
+        hosts: file("hosts", hosts)?,
+        hostname: file("hostname", format!("{hostname}\n"))?,
+        resolv_conf: file("resolv.conf", of_host("/etc/resolv.conf"))?,
+    })
+}

@@ -1,0 +1,41 @@
+//! Which users of a user namespace are which users outside.
+
+use ringfence_context::effective::EffectiveContainer;
+
+use super::RunError;
+use crate::spec::{IdMapping, IdMappings, SpecError};
+
+/// As many IDs as a kubelet gives a pod.
+const POD_IDS: u32 = 65_536;
+
+/// The last block of the range that systemd's documentation (UIDS-GIDS) sets aside for containers.
+const POD_FIRST_ID: u32 = 0x6fff_0000;
+
+/// The mappings: none where the machine's users are the container's; a block of the pod's own where it has a user
+/// namespace; and for a caller without privilege the container's user as the caller.
+pub(super) fn choose(
+    container: &EffectiveContainer,
+    own_user: bool,
+    unprivileged: bool,
+) -> Result<Option<IdMappings>, RunError> {
+    if unprivileged {
+        let known = |field: &'static str, value: &ringfence_context::origin::Value<u32>| {
+            value.get().copied().ok_or_else(|| {
+                RunError::Spec(SpecError::Undecided { field, why: "needed to map it to the caller".to_owned() })
+            })
+        };
+        let uid = known("user.uid", &container.user.uid)?;
+        let gid = known("user.gid", &container.user.gid)?;
+        let one = |inside, outside| vec![IdMapping { inside, outside, size: 1 }];
+        return Ok(Some(IdMappings {
+            uid: one(uid, rustix::process::geteuid().as_raw()),
+            gid: one(gid, rustix::process::getegid().as_raw()),
+            setgroups: false,
+        }));
+    }
+    if own_user {
+        let block = vec![IdMapping { inside: 0, outside: POD_FIRST_ID, size: POD_IDS }];
+        return Ok(Some(IdMappings { uid: block.clone(), gid: block, setgroups: true }));
+    }
+    Ok(None)
+}

@@ -1,0 +1,304 @@
+//! Running a pod's containers here: volumes, root file system, spec and engine put together, and what the probe saw.
+
+mod error;
+mod etc;
+mod mapping;
+mod observed;
+mod pipe;
+mod seccomp;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use k8s_openapi::api::core::v1::{Container, Pod};
+use ringfence_context::effective::{EffectiveContainer, EffectivePod, VolumeKind};
+use ringfence_context::process::Namespace;
+
+use crate::engine::{Engine, Exit, Launch, Running, Stdio};
+use crate::observe::{self, NamespaceIds};
+use crate::probe;
+use crate::rootfs::{self, Rootfs, RootfsOptions, RootfsRequest};
+use crate::spec::{self, EtcFiles, HostFacts, IdMappings, JoinedNamespaces, ProcessArgs, SpecOptions};
+use crate::state::StateDir;
+use crate::volume::{self, Objects, Volumes};
+
+pub use error::{RunError, RunRefusal};
+pub use observed::Observed;
+
+/// What a run needs beside the pod.
+#[derive(Clone, Copy)]
+pub struct RunOptions<'a> {
+    /// Where everything is prepared.
+    pub state: &'a StateDir,
+    /// A static program that ends up in [`crate::inside::main`]: the probe.
+    pub binary: &'a Path,
+    /// ConfigMaps and Secrets that came with the pod.
+    pub objects: &'a dyn Objects,
+    /// The directory of Localhost seccomp profiles, when there is one.
+    pub seccomp_root: Option<&'a Path>,
+    /// Whether volumes may create paths on the machine that they say to create.
+    pub create_host_paths: bool,
+}
+
+/// A pod whose volumes and files are prepared.
+pub struct PodRun<'a> {
+    options: RunOptions<'a>,
+    pod: &'a Pod,
+    effective: &'a EffectivePod,
+    volumes: Volumes,
+    etc: EtcFiles,
+    host: HostFacts,
+    namespaces: NamespaceIds,
+    mappings: Option<IdMappings>,
+    unprivileged: bool,
+    serial: std::cell::Cell<u32>,
+}
+
+/// A started container; dropping it ends it and removes what was prepared for it.
+pub struct Started {
+    running: Box<dyn Running>,
+    work_dir: PathBuf,
+    /// What its root file system was made from.
+    pub source: rootfs::RootfsSource,
+}
+
+impl Started {
+    /// The engine's handle.
+    pub fn running(&mut self) -> &mut dyn Running {
+        &mut *self.running
+    }
+}
+
+impl Drop for Started {
+    fn drop(&mut self) {
+        // The state directory's end removes the rest, and this too where it fails.
+        let _ = fs::remove_dir_all(&self.work_dir);
+    }
+}
+
+impl<'a> PodRun<'a> {
+    /// Prepares what the pod's containers share. One user namespace mapping holds for all of them; without privilege it
+    /// is made for the user of `first`.
+    pub fn prepare(
+        pod: &'a Pod,
+        effective: &'a EffectivePod,
+        first: &EffectiveContainer,
+        options: RunOptions<'a>,
+    ) -> Result<Self, RunError> {
+        if let Some(refusal) = &effective.refusal {
+            return Err(RunError::Refused(refusal.into()));
+        }
+        let unprivileged = !observe::is_privileged();
+        let own_user = effective.namespaces.user == Namespace::Own;
+        let mappings = mapping::choose(first, own_user, unprivileged)?;
+        if mappings.is_some() {
+            options.state.let_others_pass()?;
+        }
+        let privileged_container =
+            effective.containers.iter().any(|container| container.privileged.get().copied().unwrap_or(false));
+        let volumes = volume::prepare(
+            pod,
+            effective,
+            volume::PrepareOptions {
+                state: options.state,
+                objects: options.objects,
+                id_mappings: mappings.as_ref(),
+                privileged: !unprivileged,
+                create_host_paths: options.create_host_paths,
+            },
+        )?;
+        let etc = etc::write(options.state, pod, effective)?;
+        let mut not_seen = BTreeMap::new();
+        let namespaces = observe::namespace_ids("self", &mut not_seen);
+        if let Some((field, why)) = not_seen.pop_first() {
+            let what = format!("see the machine's own {field}");
+            return Err(RunError::Machinery { what, source: io::Error::other(why) });
+        }
+        Ok(Self {
+            options,
+            pod,
+            effective,
+            volumes,
+            etc,
+            host: observe::host_facts(privileged_container),
+            namespaces,
+            mappings,
+            unprivileged,
+            serial: std::cell::Cell::new(0),
+        })
+    }
+
+    /// Runs the probe in place of the container's command and returns what it saw.
+    pub fn probe(
+        &self,
+        engine: &dyn Engine,
+        container: &EffectiveContainer,
+        rootfs: &RootfsRequest<'_>,
+        process: &ProcessArgs,
+    ) -> Result<Observed, RunError> {
+        let looks: Vec<String> = container
+            .mounts
+            .iter()
+            .map(|mount| {
+                // Nothing is written to directories of the machine itself.
+                let own = !matches!(mount.kind, VolumeKind::HostPath { .. });
+                format!("{}{}", if own { probe::WITH_FILE } else { probe::AS_IT_IS }, mount.mount_path)
+            })
+            .collect();
+        let (args, mount) = probe::command(&self.probe_binary()?, &looks);
+        let process = ProcessArgs { args, ..process.clone() };
+        let pipe = pipe::Pipes::new().map_err(RunError::machinery("make pipes for the probe"))?;
+        let (stdio, reader) = pipe.split();
+        let mut started = self.start_with(engine, container, rootfs, &process, stdio, &[mount])?;
+        let (out, err, in_time) = reader.read().map_err(RunError::machinery("read what the probe says"))?;
+        if !in_time {
+            started.running().signal(libc::SIGKILL)?;
+        }
+        let exit = started.running().wait()?;
+        let line = out.split(|byte| *byte == b'\n').find(|line| line.starts_with(b"{"));
+        let report = line.and_then(|line| serde_json::from_slice(line).ok());
+        match (report, exit) {
+            (Some(report), _) => Ok(observed::observed(
+                report,
+                &self.namespaces,
+                container,
+                &self.volumes,
+                self.unprivileged.then_some(self.mappings.as_ref()).flatten(),
+                started.source.clone(),
+            )),
+            (None, exit) => {
+                Err(RunError::Probe { exit, stderr: String::from_utf8_lossy(&err).trim().to_owned(), in_time })
+            }
+        }
+    }
+
+    /// Starts the container's command.
+    pub fn start(
+        &self,
+        engine: &dyn Engine,
+        container: &EffectiveContainer,
+        rootfs: &RootfsRequest<'_>,
+        process: &ProcessArgs,
+        stdio: Stdio,
+    ) -> Result<Started, RunError> {
+        self.start_with(engine, container, rootfs, process, stdio, &[])
+    }
+
+    /// Runs the container's command to its end with the caller's standard streams.
+    pub fn run(
+        &self,
+        engine: &dyn Engine,
+        container: &EffectiveContainer,
+        rootfs: &RootfsRequest<'_>,
+        process: &ProcessArgs,
+    ) -> Result<Exit, RunError> {
+        Ok(self.start(engine, container, rootfs, process, Stdio::Inherit)?.running().wait()?)
+    }
+
+    fn start_with(
+        &self,
+        engine: &dyn Engine,
+        container: &EffectiveContainer,
+        rootfs: &RootfsRequest<'_>,
+        process: &ProcessArgs,
+        stdio: Stdio,
+        extra_mounts: &[oci_spec::runtime::Mount],
+    ) -> Result<Started, RunError> {
+        // What the runtime refuses is left to the runtime; what comes before it is decided already.
+        if let Some(refusal) = &container.refusal
+            && !error::is_the_runtimes(refusal)
+        {
+            return Err(RunError::Refused(refusal.into()));
+        }
+        let serial = self.serial.get();
+        self.serial.set(serial + 1);
+        let name = format!("{serial}");
+        let read_only = container.read_only_root_filesystem.get().copied().unwrap_or(false);
+        let options = RootfsOptions { read_only, user_namespace: self.mappings.is_some() };
+        let Rootfs { root, mounts, source } = rootfs::prepare(self.options.state, &name, rootfs, options)?;
+        self.give_root(&root)?;
+
+        let volumes = self.volumes.mounts(container, self.declared(container))?;
+        let id = format!("ringfence-{}-{name}", self.run_name());
+        let spec = spec::build(
+            self.effective,
+            container,
+            process,
+            &SpecOptions {
+                root: &root,
+                root_mounts: &mounts,
+                extra_mounts,
+                volumes: &volumes,
+                etc: &self.etc,
+                shm: None,
+                seccomp: seccomp::profile(container, self.options.seccomp_root)?,
+                host: &self.host,
+                id_mappings: self.mappings.as_ref(),
+                unprivileged: self.unprivileged,
+                join: JoinedNamespaces::default(),
+                cgroups_path: (!self.unprivileged).then(|| PathBuf::from(format!("/{id}"))),
+            },
+        )?;
+        let work_dir = self.options.state.dir(&format!("work/{name}"), 0o700)?;
+        let running = engine.start(Launch { id: &id, spec: &spec, work_dir: &work_dir, stdio, keep: Vec::new() })?;
+        Ok(Started { running, work_dir, source })
+    }
+
+    /// The container as declared, which is there because the effective one was made from it.
+    fn declared(&self, container: &EffectiveContainer) -> &'a Container {
+        static NONE: std::sync::OnceLock<Container> = std::sync::OnceLock::new();
+        let spec = self.pod.spec.as_ref();
+        let init = spec.and_then(|spec| spec.init_containers.as_deref()).unwrap_or_default();
+        let main = spec.map(|spec| spec.containers.as_slice()).unwrap_or_default();
+        init.iter()
+            .chain(main)
+            .find(|declared| declared.name == container.name)
+            .unwrap_or_else(|| NONE.get_or_init(Container::default))
+    }
+
+    fn run_name(&self) -> String {
+        self.options.state.path().file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
+    }
+
+    /// In a user namespace the root directory belongs to its root.
+    fn give_root(&self, root: &Path) -> Result<(), RunError> {
+        let Some(mappings) = &self.mappings else { return Ok(()) };
+        let (false, Some(uid), Some(gid)) = (self.unprivileged, mappings.outside_uid(0), mappings.outside_gid(0))
+        else {
+            return Ok(());
+        };
+        let mut open = vec![root.to_path_buf()];
+        while let Some(path) = open.pop() {
+            std::os::unix::fs::lchown(&path, Some(uid), Some(gid))
+                .map_err(RunError::machinery("give the root file system to the user namespace"))?;
+            if fs::symlink_metadata(&path).is_ok_and(|metadata| metadata.is_dir()) {
+                let entries = fs::read_dir(&path)
+                    .map_err(RunError::machinery("give the root file system to the user namespace"))?;
+                open.extend(entries.flatten().map(|entry| entry.path()));
+            }
+        }
+        Ok(())
+    }
+
+    /// The probe's program at a path that every user can reach: a copy, where the program itself lies in a directory of
+    /// the caller's own or may not be executed by others.
+    fn probe_binary(&self) -> Result<PathBuf, RunError> {
+        use std::os::unix::fs::PermissionsExt as _;
+        let binary = fs::canonicalize(self.options.binary).map_err(RunError::machinery("find the probe"))?;
+        let mode = |path: &Path| fs::metadata(path).map_or(0, |metadata| metadata.permissions().mode());
+        let open_file = mode(&binary) & 0o005 == 0o005;
+        let open_path = self.mappings.is_none() || binary.ancestors().skip(1).all(|dir| mode(dir) & 0o001 != 0);
+        if open_file && (open_path || self.unprivileged) {
+            return Ok(binary);
+        }
+        let copy = self.options.state.path().join("probe");
+        if !copy.exists() {
+            fs::copy(&binary, &copy).map_err(RunError::machinery("copy the probe"))?;
+            fs::set_permissions(&copy, fs::Permissions::from_mode(0o555))
+                .map_err(RunError::machinery("copy the probe"))?;
+        }
+        Ok(copy)
+    }
+}

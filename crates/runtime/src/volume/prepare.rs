@@ -1,0 +1,248 @@
+//! Preparing the volumes of a pod, once for all of its containers, and mounting them in each.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use k8s_openapi::api::core::v1::{Container, Pod, Volume};
+use ringfence_context::effective::{EffectiveContainer, EffectiveMount, EffectivePod, Medium, VolumeKind};
+use ringfence_context::origin::Value;
+
+use super::own::{ChangePolicy, Ownership, own};
+use super::payload::{self, Payload};
+use super::{Objects, VolumeError, atomic, downward, empty_dir, host_path, invalid, sub_path};
+use crate::spec::{IdMappings, VolumeMount, VolumeSource};
+use crate::state::StateDir;
+
+/// How to prepare.
+#[derive(Clone, Copy)]
+pub struct PrepareOptions<'a> {
+    /// Where.
+    pub state: &'a StateDir,
+    /// ConfigMaps and Secrets.
+    pub objects: &'a dyn Objects,
+    /// The user namespace in which the volumes are seen, when the pod has its own.
+    pub id_mappings: Option<&'a IdMappings>,
+    /// Whether tmpfs can be mounted and files be given to anybody.
+    pub privileged: bool,
+    /// Whether `DirectoryOrCreate` and `FileOrCreate` may create something on the machine.
+    pub create_host_paths: bool,
+}
+
+/// The volumes of a pod.
+#[derive(Debug, Default)]
+pub struct Volumes {
+    prepared: BTreeMap<String, VolumeSource>,
+    /// Volumes whose owner and mode are not what a node would show, with the reason.
+    pub not_shown: BTreeMap<String, String>,
+}
+
+/// Prepares the volumes that containers mount.
+pub fn prepare(pod: &Pod, effective: &EffectivePod, options: PrepareOptions<'_>) -> Result<Volumes, VolumeError> {
+    let mut volumes = Volumes::default();
+    let declared = pod.spec.as_ref().and_then(|spec| spec.volumes.as_deref()).unwrap_or_default();
+    let mounts: Vec<&EffectiveMount> = effective.containers.iter().flat_map(|container| &container.mounts).collect();
+    for mount in &mounts {
+        if volumes.prepared.contains_key(&mount.volume) {
+            continue;
+        }
+        let volume = declared
+            .iter()
+            .find(|volume| volume.name == mount.volume)
+            .ok_or_else(|| VolumeError::NotDeclared { volume: mount.volume.clone() })?;
+        check_name(&volume.name)?;
+        let uses: Vec<&EffectiveMount> = mounts.iter().copied().filter(|other| other.volume == mount.volume).collect();
+        let source = One { pod, volume, mount, options, not_shown: &mut volumes.not_shown }.prepare(&uses)?;
+        volumes.prepared.insert(volume.name.clone(), source);
+    }
+    Ok(volumes)
+}
+
+impl Volumes {
+    /// The mounts of one container. `spec` is the container as declared, from which the propagation comes.
+    pub fn mounts(&self, container: &EffectiveContainer, spec: &Container) -> Result<Vec<VolumeMount>, VolumeError> {
+        container
+            .mounts
+            .iter()
+            .map(|mount| {
+                let source = self
+                    .prepared
+                    .get(&mount.volume)
+                    .ok_or_else(|| VolumeError::NotDeclared { volume: mount.volume.clone() })?;
+                let source = match (source, mount.sub_path.as_deref().filter(|path| !path.is_empty())) {
+                    (VolumeSource::Path(root), Some(path)) => {
+                        VolumeSource::Path(sub_path::resolve(&mount.volume, root, path)?)
+                    }
+                    (source, _) => source.clone(),
+                };
+                let declared = spec
+                    .volume_mounts
+                    .iter()
+                    .flatten()
+                    .find(|declared| declared.name == mount.volume && declared.mount_path == mount.mount_path);
+                Ok(VolumeMount {
+                    mount_path: mount.mount_path.clone(),
+                    source,
+                    read_only: mount.read_only.get().copied().unwrap_or(false),
+                    propagation: declared.and_then(|mount| mount.mount_propagation.clone()).unwrap_or_default(),
+                })
+            })
+            .collect()
+    }
+}
+
+/// A volume's name becomes that of a directory; the API admits DNS labels only.
+fn check_name(name: &str) -> Result<(), VolumeError> {
+    let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    if !name.is_empty() && name.len() <= 63 && name.chars().all(fits) {
+        Ok(())
+    } else {
+        Err(invalid(name, "the name is not a DNS label"))
+    }
+}
+
+struct One<'a, 'n> {
+    pod: &'a Pod,
+    volume: &'a Volume,
+    mount: &'a EffectiveMount,
+    options: PrepareOptions<'a>,
+    not_shown: &'n mut BTreeMap<String, String>,
+}
+
+impl One<'_, '_> {
+    fn prepare(mut self, uses: &[&EffectiveMount]) -> Result<VolumeSource, VolumeError> {
+        let name = self.volume.name.clone();
+        let state = self.options.state;
+        match &self.mount.kind {
+            VolumeKind::EmptyDir { medium: Medium::Disk, .. } => {
+                let dir = empty_dir::on_disk(state, &name, empty_dir::DISK_MODE)?;
+                self.give(dir, false)
+            }
+            VolumeKind::EmptyDir { medium: Medium::Memory, size_limit } => {
+                let gid = self.fs_group();
+                let alone = uses.len() == 1 && uses.iter().all(|mount| mount.sub_path.is_none());
+                if alone {
+                    // What fsGroup makes of the mode of a tmpfs.
+                    let mode = empty_dir::MEMORY_MODE | if gid.is_some() { 0o2770 } else { 0 };
+                    if let Some(gid) = gid
+                        && self.options.id_mappings.is_some_and(|mappings| mappings.outside_gid(gid).is_none())
+                    {
+                        return Ok(self.without_group(gid, VolumeSource::Tmpfs { mode, gid: None, size: *size_limit }));
+                    }
+                    return Ok(VolumeSource::Tmpfs { mode, gid, size: *size_limit });
+                }
+                if self.options.privileged {
+                    let dir = empty_dir::in_memory(state, &name, *size_limit)?;
+                    return self.give(dir, false);
+                }
+                let dir = empty_dir::on_disk(state, &name, empty_dir::MEMORY_MODE)?;
+                self.give(dir, false)
+            }
+            VolumeKind::HostPath { path, type_ } => {
+                Ok(VolumeSource::Path(host_path::prepare(&name, path, type_, self.options.create_host_paths)?))
+            }
+            VolumeKind::ConfigMap { .. } => {
+                let Some(source) = &self.volume.config_map else { return Err(self.not_prepared("configMap")) };
+                let payload = payload::config_map(&name, source, self.options.objects)?;
+                self.files(&payload, false)
+            }
+            VolumeKind::Secret { .. } => {
+                let Some(source) = &self.volume.secret else { return Err(self.not_prepared("secret")) };
+                let payload = payload::secret(&name, source, self.options.objects)?;
+                self.files(&payload, true)
+            }
+            VolumeKind::Projected => {
+                let Some(source) = &self.volume.projected else { return Err(self.not_prepared("projected")) };
+                let payload = payload::projected(&name, source, self.pod, self.options.objects)?;
+                self.files(&payload, true)
+            }
+            VolumeKind::DownwardApi => {
+                let Some(source) = &self.volume.downward_api else { return Err(self.not_prepared("downwardAPI")) };
+                let items = source.items.as_deref().unwrap_or_default();
+                let payload = downward::payload(&name, items, source.default_mode.unwrap_or(0o644), self.pod)?;
+                self.files(&payload, true)
+            }
+            VolumeKind::EmptyDir { medium: Medium::HugePages, .. } => Err(self.not_prepared("emptyDir of huge pages")),
+            VolumeKind::PersistentVolumeClaim { .. } => Err(self.not_prepared("persistentVolumeClaim")),
+            VolumeKind::Other { type_ } => Err(self.not_prepared(type_)),
+        }
+    }
+
+    /// Files of an object: in memory where they are secret or come from the pod, as the kubelet keeps them.
+    fn files(&mut self, payload: &Payload, in_memory: bool) -> Result<VolumeSource, VolumeError> {
+        let (state, name) = (self.options.state, &self.volume.name);
+        let dir = match (in_memory, self.options.privileged) {
+            (true, true) => empty_dir::in_memory(state, name, None)?,
+            (true, false) => empty_dir::on_disk(state, name, empty_dir::MEMORY_MODE)?,
+            (false, _) => empty_dir::on_disk(state, name, empty_dir::DISK_MODE)?,
+        };
+        atomic::write(name, &dir, payload)?;
+        self.give(dir, true)
+    }
+
+    /// Gives the directory to root of the pod, and to fsGroup where it applies.
+    fn give(&mut self, dir: PathBuf, read_only: bool) -> Result<VolumeSource, VolumeError> {
+        let name = &self.volume.name;
+        if let Some(mappings) = self.options.id_mappings {
+            match (self.options.privileged, mappings.outside_uid(0), mappings.outside_gid(0)) {
+                (true, Some(uid), Some(gid)) => chown_tree(name, &dir, uid, gid)?,
+                _ => {
+                    self.not_shown.insert(
+                        name.clone(),
+                        "the volume belongs to the user who runs this, since no files can be given to others"
+                            .to_owned(),
+                    );
+                }
+            }
+        }
+        let Some(group) = self.fs_group() else { return Ok(VolumeSource::Path(dir)) };
+        let outside = match self.options.id_mappings {
+            Some(mappings) => mappings.outside_gid(group),
+            None => Some(group),
+        };
+        let Some(outside) = outside else { return Ok(self.without_group(group, VolumeSource::Path(dir))) };
+        let ownership = Ownership { fs_group: outside, policy: ChangePolicy::Always, read_only };
+        let owned = own(&dir, &ownership).map_err(|source| VolumeError::Own { volume: name.clone(), source })?;
+        if owned.failed > 0 {
+            return Ok(self.without_group(group, VolumeSource::Path(dir)));
+        }
+        Ok(VolumeSource::Path(dir))
+    }
+
+    fn without_group(&mut self, group: u32, source: VolumeSource) -> VolumeSource {
+        self.not_shown.insert(
+            self.volume.name.clone(),
+            format!("files cannot be given to group {group} without root or a subordinate group ID"),
+        );
+        source
+    }
+
+    fn fs_group(&self) -> Option<u32> {
+        match &self.mount.fs_group {
+            Value::Known { value, .. } => *value,
+            Value::Unknown { .. } => None,
+        }
+    }
+
+    fn not_prepared(&self, type_: &str) -> VolumeError {
+        VolumeError::NotPrepared { volume: self.volume.name.clone(), type_: type_.to_owned() }
+    }
+}
+
+/// Changes the owner of all that was just written below `dir`, which nobody else could enter yet.
+fn chown_tree(volume: &str, dir: &std::path::Path, uid: u32, gid: u32) -> Result<(), VolumeError> {
+    let mut open = vec![dir.to_path_buf()];
+    while let Some(path) = open.pop() {
+        std::os::unix::fs::lchown(&path, Some(uid), Some(gid)).map_err(super::io_error(
+            volume,
+            "change the owner of",
+            &path,
+        ))?;
+        let is_dir = std::fs::symlink_metadata(&path).is_ok_and(|metadata| metadata.is_dir());
+        if is_dir {
+            for entry in std::fs::read_dir(&path).map_err(super::io_error(volume, "list", &path))? {
+                open.push(entry.map_err(super::io_error(volume, "list", &path))?.path());
+            }
+        }
+    }
+    Ok(())
+}

@@ -19,6 +19,7 @@ mod decision;
 mod go;
 mod namespace;
 mod order;
+pub mod platform;
 mod pod;
 mod provider;
 mod skip;
@@ -29,7 +30,7 @@ pub use access::{Access, Grant, Rule, Subject, SubjectType};
 pub use admit::{Candidates, Engine, Operation, REQUIRED_SCC, VALIDATED_SCC, VALIDATED_SCC_SUBJECT_TYPE};
 pub use constraints::{
     ALL, AllowedFlexVolume, DecodeError, GroupStrategyOptions, IDRange, RunAsUserStrategyOptions,
-    SELinuxContextStrategyOptions, SecurityContextConstraints, decode,
+    SELinuxContextStrategyOptions, SecurityContextConstraints, decode, validate, validate_update,
 };
 pub use decision::{Decision, Outcome, Skipped, Trial};
 pub use go::Value;
@@ -40,4 +41,4 @@ pub use skip::IGNORED_SUBRESOURCES;
 pub use strategy::StrategyError;
 pub use strategy::sysctls::SAFE as SAFE_SYSCTLS;
 pub use strategy::volumes::{FS_TYPES, fs_type, is_service_account_token};
-pub use violation::{Control, Fault, Violation};
+pub use violation::{Control, Fault, FieldError, Violation};

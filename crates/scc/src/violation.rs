@@ -75,8 +75,9 @@ impl Control {
     }
 }
 
-/// The three shapes of a refusal.
+/// The shapes of a refusal.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Fault {
     /// The field must have a value.
     Required,
@@ -84,6 +85,42 @@ pub enum Fault {
     Forbidden,
     /// The field has a value that is not allowed.
     Invalid(Value),
+    /// The field has a value that does not exist.
+    NotSupported(Value),
+    /// The field has too long a value.
+    TooLong,
+}
+
+/// A field that is wrong, as the API server prints it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FieldError {
+    /// The path of the field.
+    pub field: String,
+    /// What is wrong with the value.
+    pub fault: Fault,
+    /// The sentence after the value; may be empty.
+    pub detail: String,
+}
+
+impl fmt::Display for FieldError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write_error(f, &self.field, &self.fault, &self.detail)
+    }
+}
+
+fn write_error(f: &mut fmt::Formatter<'_>, field: &str, fault: &Fault, detail: &str) -> fmt::Result {
+    write!(f, "{field}: ")?;
+    match fault {
+        Fault::Required => f.write_str("Required value")?,
+        Fault::Forbidden => f.write_str("Forbidden")?,
+        Fault::TooLong => f.write_str("Too long")?,
+        Fault::Invalid(value) => write!(f, "Invalid value: {value}")?,
+        Fault::NotSupported(value) => write!(f, "Unsupported value: {value}")?,
+    }
+    if !detail.is_empty() {
+        write!(f, ": {detail}")?;
+    }
+    Ok(())
 }
 
 /// One objection.
@@ -103,15 +140,6 @@ pub struct Violation {
 
 impl fmt::Display for Violation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: ", self.path)?;
-        match &self.fault {
-            Fault::Required => f.write_str("Required value")?,
-            Fault::Forbidden => f.write_str("Forbidden")?,
-            Fault::Invalid(value) => write!(f, "Invalid value: {value}")?,
-        }
-        if !self.detail.is_empty() {
-            write!(f, ": {}", self.detail)?;
-        }
-        Ok(())
+        write_error(f, &self.path, &self.fault, &self.detail)
     }
 }

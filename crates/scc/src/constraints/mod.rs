@@ -4,12 +4,14 @@
 
 mod decode;
 mod defaults;
+mod validate;
 
 use k8s_openapi::api::core::v1::SELinuxOptions;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde::{Deserialize, Serialize};
 
 pub use decode::{DecodeError, decode};
+pub use validate::{validate, validate_update};
 
 use decode::null_as_default;
 

@@ -170,13 +170,13 @@ mod tests {
             VolumeProjection {
                 config_map: Some(ConfigMapProjection {
                     name: map.into(),
-                    items: Some(vec![KeyToPath { key: "ca.crt".into(), path: "ca.crt".into(), mode: None }]),
+                    items: Some(vec![KeyToPath { key: "ca.crt".into(), path: "ca.crt".into(), ..Default::default() }]),
                     optional: None,
                 }),
                 ..Default::default()
             },
         ];
-        let projected = ProjectedVolumeSource { sources: Some(sources), default_mode: None };
+        let projected = ProjectedVolumeSource { sources: Some(sources), ..Default::default() };
         Volume { name: "t".into(), projected: Some(projected), ..Default::default() }
     }
 

@@ -14,7 +14,7 @@ fn reads_every_field_of_the_specification() {
         "defaultAction": "SCMP_ACT_ERRNO", "defaultErrnoRet": 38,
         "architectures": ["SCMP_ARCH_X86_64", "SCMP_ARCH_X32"],
         "flags": ["SECCOMP_FILTER_FLAG_LOG"],
-        "listenerPath": "/run/agent.sock", "listenerMetadata": "for the agent",
+        "listenerPath": "/run/listener.sock", "listenerMetadata": "for the listener",
         "syscalls": [{"names": ["personality"], "action": "SCMP_ACT_ALLOW",
                       "args": [{"index": 0, "value": 18446744073709551615, "valueTwo": 8, "op": "SCMP_CMP_MASKED_EQ"}]},
                      {"names": ["clone3"], "action": "SCMP_ACT_ERRNO", "errnoRet": 38}]}"#;

@@ -50,6 +50,7 @@ pub fn host_facts(privileged_container: bool) -> HostFacts {
     }
     let unified_cgroups = Path::new("/sys/fs/cgroup/cgroup.controllers").exists();
     HostFacts {
+        hostname: rustix::system::uname().nodename().to_string_lossy().into_owned(),
         unified_cgroups,
         cgroup_mount: is_privileged()
             && Path::new("/sys/fs/cgroup").read_dir().is_ok_and(|mut dir| dir.next().is_some()),

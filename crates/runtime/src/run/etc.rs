@@ -19,7 +19,10 @@ const OF_HOST: &str = "# Kubernetes-managed hosts file (host network).\n";
 
 pub(super) fn write(state: &StateDir, pod: &Pod, effective: &EffectivePod) -> Result<EtcFiles, RunError> {
     let dir = state.dir("etc", 0o755)?;
-    let hostname = effective.hostname.get().cloned().unwrap_or_else(|| "localhost".to_owned());
+    let hostname = match effective.hostname.get() {
+        Some(hostname) => hostname.clone(),
+        None => rustix::system::uname().nodename().to_string_lossy().into_owned(),
+    };
     let file = |name: &str, text: String| -> Result<Option<PathBuf>, RunError> {
         let path = dir.join(name);
         fs::write(&path, text).map_err(RunError::machinery("write the files for /etc"))?;

@@ -21,6 +21,7 @@ use std::path::{Path, PathBuf};
 use oci_spec::runtime::{Linux, LinuxDevice, LinuxSeccomp, Mount, Process, Root, Spec};
 use ringfence_context::effective::{EffectiveContainer, EffectivePod};
 use ringfence_context::origin::Value;
+use ringfence_context::process::Namespace;
 
 pub use args::{Command, CommandError, command};
 pub use env::DEFAULT_PATH;
@@ -41,6 +42,8 @@ pub struct ProcessArgs {
 /// What the machine has, as far as a spec depends on it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct HostFacts {
+    /// The machine's own hostname.
+    pub hostname: String,
     /// Whether the only hierarchy is cgroup v2, in which case a container gets a cgroup namespace of its own.
     pub unified_cgroups: bool,
     /// Whether `/sys/fs/cgroup` can be shown in a container.
@@ -173,7 +176,11 @@ pub fn build(
     }
     let privileged = *known("privileged", &container.privileged)?;
     let read_only = *known("readOnlyRootFilesystem", &container.read_only_root_filesystem)?;
-    let hostname = known("hostname", &pod.hostname)?;
+    let hostname = match (&pod.hostname, container.namespaces.uts) {
+        // The node's, which a manifest cannot tell.
+        (Value::Unknown { .. }, Namespace::Host) => &options.host.hostname,
+        (hostname, _) => known("hostname", hostname)?,
+    };
 
     let mut root = Root::default();
     root.set_path(options.root.to_path_buf());

@@ -50,15 +50,48 @@ impl fmt::Display for Path<'_> {
         let mut first = self.prefix.is_empty();
         for segment in &self.segments {
             match segment {
-                Segment::Field(name) if first => f.write_str(name)?,
-                Segment::Field(name) => write!(f, ".{name}")?,
-                Segment::Key(key) => write!(f, "[{key}]")?,
+                Segment::Field(name) if first => quoted(f, name)?,
+                Segment::Field(name) => {
+                    f.write_str(".")?;
+                    quoted(f, name)?;
+                }
+                Segment::Key(key) => {
+                    f.write_str("[")?;
+                    quoted(f, key)?;
+                    f.write_str("]")?;
+                }
                 Segment::Index(i) => write!(f, "[{i}]")?,
             }
             first = false;
         }
         Ok(())
     }
+}
+
+/// Writes a name as Go's `%q` does between its quotes, as the API server writes the paths of unknown fields.
+fn quoted(f: &mut fmt::Formatter<'_>, name: &str) -> fmt::Result {
+    if name.bytes().all(|c| c.is_ascii_alphanumeric()) {
+        return f.write_str(name);
+    }
+    for c in name.chars() {
+        match c {
+            '"' => f.write_str("\\\"")?,
+            '\\' => f.write_str("\\\\")?,
+            '\u{7}' => f.write_str("\\a")?,
+            '\u{8}' => f.write_str("\\b")?,
+            '\u{B}' => f.write_str("\\v")?,
+            '\u{C}' => f.write_str("\\f")?,
+            '\n' => f.write_str("\\n")?,
+            '\r' => f.write_str("\\r")?,
+            '\t' => f.write_str("\\t")?,
+            '\'' => f.write_str("'")?,
+            _ if c.escape_debug().len() == 1 => write!(f, "{c}")?,
+            '\0'..='\u{7F}' => write!(f, "\\x{:02x}", u32::from(c))?,
+            '\u{80}'..='\u{FFFF}' => write!(f, "\\u{:04x}", u32::from(c))?,
+            _ => write!(f, "\\U{:08x}", u32::from(c))?,
+        }
+    }
+    Ok(())
 }
 
 /// A key as one step of a path: in brackets if it holds what separates steps.

@@ -18,6 +18,9 @@ pub(super) const MAX_DEPTH: usize = 10_000;
 struct SimpleKey {
     possible: bool,
     required: bool,
+    /// Whether tokens are held back for it. go-yaml forgets to for an empty flow collection, and so never sees that
+    /// `{}: a` has a key: the document is `{}`.
+    awaited: bool,
     token: usize,
     mark: Mark,
 }
@@ -91,7 +94,7 @@ impl<'t> Scanner<'t> {
         // unused one that its bracket opened can share a number.
         let from = self.simple_keys.partition_point(|k| k.token < self.taken);
         for level in from..self.simple_keys.len().min(from + 2) {
-            if self.simple_keys.get(level).is_some_and(|k| k.possible && k.token == self.taken) {
+            if self.simple_keys.get(level).is_some_and(|k| k.possible && k.awaited && k.token == self.taken) {
                 return self.key_is_valid(level);
             }
         }
@@ -175,7 +178,8 @@ impl<'t> Scanner<'t> {
             return Ok(());
         }
         let required = self.flow_level == 0 && self.indent == self.mark.column as isize;
-        let key = SimpleKey { possible: true, required, token: self.taken + self.tokens.len(), mark: self.mark };
+        let token = self.taken + self.tokens.len();
+        let key = SimpleKey { possible: true, required, awaited: true, token, mark: self.mark };
         self.remove_simple_key()?;
         if let Some(top) = self.simple_keys.last_mut() {
             *top = key;
@@ -209,7 +213,7 @@ impl<'t> Scanner<'t> {
     }
 
     fn insert(&mut self, number: Option<usize>, token: Token) {
-        match number.map(|n| n.saturating_sub(self.taken)) {
+        match number.and_then(|n| n.checked_sub(self.taken)) {
             Some(i) if i < self.tokens.len() => self.tokens.insert(i, token),
             _ => self.tokens.push_back(token),
         }
@@ -272,7 +276,10 @@ impl<'t> Scanner<'t> {
         self.remove_simple_key()?;
         if self.flow_level > 0 {
             self.flow_level -= 1;
-            self.simple_keys.pop();
+            let inner = self.simple_keys.pop().unwrap_or_default();
+            if let Some(outer) = self.simple_keys.last_mut().filter(|k| k.token == inner.token) {
+                outer.awaited = false;
+            }
         }
         self.simple_key_allowed = false;
         self.push_indicator(kind, 1);

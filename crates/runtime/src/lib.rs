@@ -11,6 +11,7 @@
 pub mod engine;
 pub mod external;
 pub mod inside;
+pub mod launcher;
 pub mod observe;
 pub mod probe;
 pub mod rootfs;

@@ -1,0 +1,82 @@
+//! File descriptors, and what else a process would inherit from the launcher without being asked.
+
+use std::os::fd::AsFd;
+
+use rustix::fs::{CWD, FileType, Mode, OFlags, fchown, fstat, openat, readlinkat_raw};
+use rustix::io::Errno;
+use rustix::process::Uid;
+
+use super::{Done, Start, State};
+use crate::launcher::text::number;
+use crate::sys;
+
+/// Puts everything that the container keeps under its number. What is placed was duplicated above all those numbers.
+pub(super) fn place(start: &Start<'_>) -> Done {
+    for (from, to) in start.place {
+        sys::fd::place(*from, *to)?;
+    }
+    Ok(())
+}
+
+/// Opens this process's directory in the host's /proc, and says its process ID there.
+pub(super) fn open_process(start: &Start<'_>, state: &mut State) -> Done {
+    let directory = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let proc = openat(CWD, c"/proc", directory, Mode::empty())?;
+    let mut buffer = [0; 16];
+    let length = readlinkat_raw(&proc, c"self", &mut buffer[..])?;
+    let pid = number(buffer.get(..length).unwrap_or_default(), 10)
+        .and_then(|pid| u32::try_from(pid).ok())
+        .ok_or(Errno::SRCH)?;
+    start.report.set_pid(pid);
+    let process = openat(&proc, c"self", directory, Mode::empty())?;
+    for status in &mut state.status {
+        // What the file says is made when it is read.
+        *status = Some(openat(&process, c"status", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?);
+    }
+    state.process = Some(process);
+    state.proc = Some(proc);
+    Ok(())
+}
+
+/// Opens the host's /dev/null and makes sure that it is the device.
+pub(super) fn open_null(state: &mut State) -> Done {
+    let null = openat(CWD, c"/dev/null", OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())?;
+    let stat = fstat(&null)?;
+    let is_null =
+        FileType::from_raw_mode(stat.st_mode) == FileType::CharacterDevice && stat.st_rdev == rustix::fs::makedev(1, 3);
+    if !is_null {
+        return Err(Errno::NODEV.into());
+    }
+    state.null = Some(null);
+    Ok(())
+}
+
+/// A session keyring of its own. A kernel without keys, or a filter around the launcher, has none to leak either.
+pub(super) fn new_keyring() -> Done {
+    match sys::process::new_session_keyring() {
+        Ok(()) | Err(Errno::NOSYS | Errno::PERM) => Ok(()),
+        Err(errno) => Err(errno.into()),
+    }
+}
+
+/// Gives pipes among the standard streams to the user, so that `/dev/stdout` can be opened again, as runc does. Files
+/// and terminals stay whose they are.
+pub(super) fn own_streams(uid: Uid) -> Done {
+    for stream in [rustix::stdio::stdin(), rustix::stdio::stdout(), rustix::stdio::stderr()] {
+        let stream = stream.as_fd();
+        let stat = match fstat(stream) {
+            Ok(stat) => stat,
+            Err(Errno::BADF) => continue,
+            Err(errno) => return Err(errno.into()),
+        };
+        if FileType::from_raw_mode(stat.st_mode) != FileType::Fifo || stat.st_uid == uid.as_raw() {
+            continue;
+        }
+        match fchown(stream, Some(uid), None) {
+            // A pipe of someone outside the user namespace: a convenience that cannot be had.
+            Ok(()) | Err(Errno::PERM | Errno::INVAL | Errno::ROFS) => {}
+            Err(errno) => return Err(errno.into()),
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,107 @@
+//! Devices, links, masked and read-only paths, and /proc/sys.
+
+use std::ffi::CStr;
+use std::os::fd::{AsFd, BorrowedFd};
+
+use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, chownat, fstat, mknodat, openat, symlinkat};
+use rustix::io::Errno;
+use rustix::mount::{MoveMountFlags, move_mount};
+
+use super::paths::Missing;
+use super::{Done, State, credentials, held, mounts, paths};
+use crate::launcher::plan::{Node, Target};
+use crate::launcher::text::Text;
+
+/// Writes a sysctl through the host's /proc, whose answers follow the namespaces of who asks.
+pub(super) fn sysctl(state: &State, path: &CStr, value: &[u8]) -> Done {
+    let sys = openat(held(state.proc.as_ref())?, c"sys", OFlags::PATH | OFlags::CLOEXEC, Mode::empty())?;
+    let file = openat(&sys, path, OFlags::WRONLY | OFlags::CLOEXEC, Mode::empty())?;
+    credentials::write_all(&file, value)
+}
+
+/// Makes a node, with its owner.
+fn make(directory: BorrowedFd<'_>, name: &CStr, node: &Node) -> Result<(), Errno> {
+    mknodat(directory, name, node.typ, node.mode, node.device)?;
+    chownat(directory, name, Some(node.owner.0), Some(node.owner.1), AtFlags::SYMLINK_NOFOLLOW)
+}
+
+pub(super) fn make_node(state: &State, node: &Node) -> Done {
+    let parent = paths::parent(held(state.root.as_ref())?, &node.at)?;
+    let name = node.at.names.last().ok_or(Errno::ISDIR)?;
+    match make(parent.as_fd(), name, node) {
+        // The image's, if it is the same; that is compared later.
+        Err(Errno::EXIST) => Ok(()),
+        result => Ok(result?),
+    }
+}
+
+/// Mounts the store over the old root's /dev, which goes away with it.
+pub(super) fn make_device_store(state: &mut State) -> Done {
+    let attributes = libc::MOUNT_ATTR_NOSUID | libc::MOUNT_ATTR_NOEXEC;
+    let store = mounts::create(c"tmpfs", Some(c"devices"), [(c"mode", Some(c"700"))].into_iter(), attributes)?;
+    move_mount(&store, c"", CWD, c"/dev", MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH)?;
+    state.devices = Some(store);
+    Ok(())
+}
+
+pub(super) fn show_node(state: &mut State, node: &Node) -> Done {
+    let store = held(state.devices.as_ref())?;
+    state.nodes += 1;
+    let name = Text::<8>::of(format_args!("{}\0", state.nodes));
+    let name = CStr::from_bytes_until_nul(name.as_bytes()).map_err(|_long| Errno::NAMETOOLONG)?;
+    make(store, name, node)?;
+    let tree = mounts::copy(store, name, false)?;
+    let at = paths::open(held(state.root.as_ref())?, &node.at, Missing::File, false)?;
+    Ok(mounts::attach(tree.as_fd(), at.as_fd())?)
+}
+
+pub(super) fn bind_node(state: &State, node: &Node, source: &CStr) -> Done {
+    let tree = mounts::copy(CWD, source, false)?;
+    let at = paths::open(held(state.root.as_ref())?, &node.at, Missing::File, false)?;
+    Ok(mounts::attach(tree.as_fd(), at.as_fd())?)
+}
+
+pub(super) fn link(state: &State, at: &Target, to: &CStr) -> Done {
+    let parent = paths::parent(held(state.root.as_ref())?, at)?;
+    let name = at.names.last().ok_or(Errno::ISDIR)?;
+    match symlinkat(to, &parent, name) {
+        Err(Errno::EXIST) => Ok(()),
+        result => Ok(result?),
+    }
+}
+
+/// Covers a path: a directory with an empty, read-only one, anything else with /dev/null.
+pub(super) fn mask(state: &mut State, target: &Target) -> Done {
+    let at = match paths::open(held(state.root.as_ref())?, target, Missing::Nothing, false) {
+        Err(Errno::NOENT | Errno::NOTDIR) => return Ok(()), // Nothing there to hide.
+        result => result?,
+    };
+    let is_directory = FileType::from_raw_mode(fstat(&at)?.st_mode) == FileType::Directory;
+    let cover = match &state.cover {
+        _ if !is_directory => mounts::copy(held(state.null.as_ref())?, c"", false)?,
+        Some(cover) => mounts::copy(cover.as_fd(), c"", false)?,
+        None => {
+            let attributes =
+                libc::MOUNT_ATTR_RDONLY | libc::MOUNT_ATTR_NOSUID | libc::MOUNT_ATTR_NODEV | libc::MOUNT_ATTR_NOEXEC;
+            let options = [(c"nr_blocks", Some(c"1")), (c"nr_inodes", Some(c"1"))];
+            mounts::create(c"tmpfs", Some(c"tmpfs"), options.into_iter(), attributes)?
+        }
+    };
+    mounts::attach(cover.as_fd(), at.as_fd())?;
+    if is_directory && state.cover.is_none() {
+        state.cover = Some(cover);
+    }
+    Ok(())
+}
+
+/// Mounts a path over itself, read-only.
+pub(super) fn read_only(state: &State, target: &Target) -> Done {
+    let at = match paths::open(held(state.root.as_ref())?, target, Missing::Nothing, false) {
+        Err(Errno::NOENT | Errno::NOTDIR) => return Ok(()),
+        result => result?,
+    };
+    // With what is mounted below: in a user namespace a copy without it is refused.
+    let tree = mounts::copy(at.as_fd(), c"", true)?;
+    mounts::make_read_only(tree.as_fd())?;
+    Ok(mounts::attach(tree.as_fd(), at.as_fd())?)
+}

@@ -1,0 +1,69 @@
+//! The built-in launcher: applies an OCI runtime spec to a process, and refuses to start it if the kernel's state is
+//! not what was asked for.
+//!
+//! ```text
+//! Spec ─ plan (pure) ─▶ Plan ─ start ─▶ keeper ─ clone3 ─▶ container: steps, read back, seccomp, execve
+//!            │                            │ user and PID namespace;   │
+//!        Unsupported                      │ dies with the launcher    ├ Step { step, errno }
+//!                                         ▼                           └ Mismatch { field, wanted, found }
+//!                                    Exit, nothing left
+//! ```
+//!
+//! After the clone nothing is allocated: callers may have as many threads as they like. What goes wrong arrives
+//! through a page of shared memory, so that no seccomp filter can keep it back.
+
+mod child;
+mod facts;
+mod mappings;
+mod plan;
+mod report;
+mod running;
+mod start;
+mod status;
+mod text;
+
+use crate::engine::{Engine, Launch, Running, StartError};
+use facts::Facts;
+use plan::{Plan, Policy};
+
+/// The built-in engine.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct BuiltIn {
+    policy: Policy,
+}
+
+impl BuiltIn {
+    /// An engine that refuses whatever it cannot apply.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Lets the caller's supplementary groups stay in a container whose user namespace maps a single group without
+    /// privilege: the kernel offers no way to drop them there (user_namespaces(7)). Without this, such a container is
+    /// refused if the caller has any.
+    #[must_use]
+    pub fn keep_groups(mut self, keep: bool) -> Self {
+        self.policy.keep_groups = keep;
+        self
+    }
+
+    /// What would be done for a spec, a step on each line, without doing it.
+    pub fn plan(&self, launch: &Launch<'_>) -> Result<String, StartError> {
+        self.planned(launch).map(|plan| plan.to_string())
+    }
+
+    fn planned(&self, launch: &Launch<'_>) -> Result<Plan, StartError> {
+        Plan::new(launch.spec, &Facts::read(launch.spec)?, self.policy)
+    }
+}
+
+impl Engine for BuiltIn {
+    fn name(&self) -> &str {
+        "built-in"
+    }
+
+    fn start(&self, launch: Launch<'_>) -> Result<Box<dyn Running>, StartError> {
+        let plan = self.planned(&launch)?;
+        start::start(&plan, launch.stdio, launch.keep).map(|container| Box::new(container) as Box<dyn Running>)
+    }
+}

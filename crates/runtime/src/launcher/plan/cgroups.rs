@@ -1,0 +1,58 @@
+//! Mounts of type `cgroup`: the container's view of the cgroup hierarchies.
+
+use super::action::{MountAction, Source};
+use super::mounts::{self, Planned};
+use super::namespaces::Keeper;
+use super::options::Options;
+use super::path::{Target, c_bytes};
+use super::{Asked, Draft, LAUNCHER, unsupported};
+use crate::engine::StartError;
+use crate::launcher::facts::Kind;
+use crate::sys::mount::MountAttr;
+
+pub(super) fn plan(
+    asked: &Asked<'_>,
+    keeper: &Keeper,
+    target: Target,
+    options: &Options,
+    no_devices: bool,
+    draft: &mut Draft,
+) -> Result<Vec<Planned>, StartError> {
+    if let Some((name, _)) = options.data.first() {
+        return Err(unsupported(format!("mount option {name:?} of a cgroup mount (mounts)"), LAUNCHER));
+    }
+    let mut attributes = MountAttr { set: options.attributes.set, ..MountAttr::default() };
+    if no_devices {
+        attributes.set |= libc::MOUNT_ATTR_NODEV;
+    }
+    if asked.facts.cgroups.is_empty() {
+        // A cgroup namespace shows its own root; without one, what the launcher sees is shown.
+        if keeper.container & Kind::Cgroup.flag() != 0 {
+            let options = Options { attributes, ..Options::default() };
+            return Ok(vec![mounts::new("cgroup2", Some(c"cgroup".to_owned()), target, options, no_devices, draft)?]);
+        }
+        let source = Source::Bind { path: c"/sys/fs/cgroup".to_owned(), recursive: true };
+        let recursive = attributes;
+        let mount = MountAction { source, target, plain_target: false, attributes, recursive, keep: None };
+        return Ok(vec![Planned { mount, read_only_later: None, shared: None }]);
+    }
+    // cgroup v1: a directory with the container's own group of each hierarchy.
+    let directory =
+        Options { attributes, data: vec![(c"mode".to_owned(), Some(c"755".to_owned()))], ..Options::default() };
+    let base = std::path::PathBuf::from(target.path.to_string_lossy().into_owned());
+    let mut all = vec![mounts::new("tmpfs", Some(c"tmpfs".to_owned()), target, directory, no_devices, draft)?];
+    for hierarchy in &asked.facts.cgroups {
+        let target = Target::new(&base.join(&hierarchy.name))?;
+        let source = Source::Bind { path: c_bytes(hierarchy.path.as_bytes())?, recursive: false };
+        let mount = MountAction {
+            source,
+            target,
+            plain_target: false,
+            attributes,
+            recursive: MountAttr::default(),
+            keep: None,
+        };
+        all.push(Planned { mount, read_only_later: None, shared: None });
+    }
+    Ok(all)
+}

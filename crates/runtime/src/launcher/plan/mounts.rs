@@ -1,0 +1,179 @@
+//! `mounts`: file systems and bind mounts, in the order of the list.
+
+use std::ffi::CString;
+
+use oci_spec::runtime::Mount;
+
+use super::action::{MountAction, Source};
+use super::namespaces::Keeper;
+use super::options::Options;
+use super::path::{Target, c_bytes, c_path};
+use super::{Action, Asked, Draft, LAUNCHER, Wanted, unsupported};
+use crate::engine::StartError;
+
+/// File systems that can be mounted. Others may take their contents from a source that the caller does not mean.
+const TYPES: [&str; 8] = ["proc", "sysfs", "tmpfs", "mqueue", "devpts", "overlay", "cgroup2", "ramfs"];
+
+/// A mount, and what follows from it for later steps.
+pub(super) struct Planned {
+    pub(super) mount: MountAction,
+    /// Kept for a `ReadOnlyMount`.
+    pub(super) read_only_later: Option<usize>,
+    /// Set while it is detached; shared mounts must be copied before propagation is cut.
+    pub(super) shared: Option<(CString, bool, usize)>,
+}
+
+pub(super) fn plan(
+    asked: &Asked<'_>,
+    keeper: &Keeper,
+    no_devices: bool,
+    draft: &mut Draft,
+) -> Result<Vec<Planned>, StartError> {
+    let mounts = asked.spec.mounts().as_deref().unwrap_or_default();
+    let mut planned: Vec<Planned> = Vec::new();
+    for mount in mounts {
+        let destination = mount.destination().to_string_lossy();
+        let target = Target::new(mount.destination())?;
+        if target.is_root() {
+            return Err(unsupported("a mount over the root (mounts)", LAUNCHER));
+        }
+        let options = Options::parse(mount.options().as_deref().unwrap_or_default(), &destination)?;
+        let ids = mount.uid_mappings().is_some() || mount.gid_mappings().is_some();
+        if options.id_mapped.is_some() || ids {
+            return Err(unsupported(format!("an id-mapped mount on {destination} (mounts)"), LAUNCHER));
+        }
+        let typ = mount.typ().as_deref().unwrap_or_default();
+        let is_bind = options.bind.is_some() || typ == "bind";
+        let all = if is_bind {
+            vec![bind(mount, target, options, no_devices, draft)?]
+        } else if typ == "cgroup" || typ == "cgroup2" {
+            super::cgroups::plan(asked, keeper, target, &options, no_devices, draft)?
+        } else {
+            vec![file_system(mount, typ, target, options, no_devices, draft)?]
+        };
+        planned.extend(all);
+    }
+    for (index, one) in planned.iter().enumerate() {
+        let hidden = planned.iter().skip(index + 1).any(|later| later.mount.target.contains(&one.mount.target));
+        if !hidden {
+            let mut flags = one.mount.attributes.set;
+            if one.read_only_later.is_some() {
+                flags |= libc::MOUNT_ATTR_RDONLY;
+            }
+            let target = one.mount.target.clone();
+            draft.check("mounts", Wanted::Mounted { target, flags: visible(flags | one.mount.recursive.set) });
+        }
+    }
+    Ok(planned)
+}
+
+/// The attributes that statvfs(3) shows, by its numbers: the same for these four.
+fn visible(attributes: u64) -> u64 {
+    let four = libc::MOUNT_ATTR_RDONLY | libc::MOUNT_ATTR_NOSUID | libc::MOUNT_ATTR_NODEV | libc::MOUNT_ATTR_NOEXEC;
+    attributes & four
+}
+
+fn bind(
+    mount: &Mount,
+    target: Target,
+    options: Options,
+    no_devices: bool,
+    draft: &mut Draft,
+) -> Result<Planned, StartError> {
+    let destination = mount.destination().display();
+    if let Some((name, _)) = options.data.first() {
+        return Err(unsupported(format!("mount option {name:?} of {destination} (mounts)"), LAUNCHER));
+    }
+    let Some(source) = mount.source().as_ref().filter(|source| source.is_absolute()) else {
+        return Err(unsupported(
+            format!("a bind mount on {destination} without an absolute source (mounts)"),
+            LAUNCHER,
+        ));
+    };
+    let recursive = options.bind.unwrap_or(false);
+    let source = c_path(source)?;
+    let shares = options.propagation.is_some_and(|(kind, _)| kind == libc::MS_SHARED);
+    let shared = shares.then(|| (source.clone(), recursive, draft.tree()));
+    let source = shared.as_ref().map_or(Source::Bind { path: source, recursive }, |(_, _, slot)| Source::Tree(*slot));
+    let mut mount = attach(source, target, options);
+    if no_devices {
+        mount.recursive.set |= libc::MOUNT_ATTR_NODEV;
+    }
+    Ok(Planned { mount, read_only_later: None, shared })
+}
+
+fn file_system(
+    mount: &Mount,
+    typ: &str,
+    target: Target,
+    options: Options,
+    no_devices: bool,
+    draft: &mut Draft,
+) -> Result<Planned, StartError> {
+    if !TYPES.contains(&typ) {
+        return Err(unsupported(
+            format!("a mount of type {typ:?} on {} (mounts)", mount.destination().display()),
+            LAUNCHER,
+        ));
+    }
+    let name = mount.source().as_ref().map(|source| c_path(source)).transpose()?;
+    Ok(new(typ, name, target, options, no_devices, draft)?)
+}
+
+/// A mount of a new file system.
+pub(super) fn new(
+    typ: &str,
+    name: Option<CString>,
+    target: Target,
+    mut options: Options,
+    no_devices: bool,
+    draft: &mut Draft,
+) -> Result<Planned, StartError> {
+    let data = std::mem::take(&mut options.data);
+    let has_mode = data.iter().any(|(option, _)| option.as_c_str() == c"mode");
+    let source = Source::New {
+        typ: c_bytes(typ.as_bytes())?,
+        source: name,
+        options: data,
+        mode_of_target: typ == "tmpfs" && !has_mode,
+    };
+    let mut mount = attach(source, target, options);
+    mount.plain_target = matches!(typ, "proc" | "sysfs");
+    if no_devices && typ != "devpts" {
+        mount.attributes.set |= libc::MOUNT_ATTR_NODEV;
+    }
+    // Mount points and devices are still to be made in it.
+    let writable = matches!(typ, "tmpfs" | "ramfs") && mount.attributes.set & libc::MOUNT_ATTR_RDONLY != 0;
+    let read_only_later = writable.then(|| {
+        mount.attributes.set &= !libc::MOUNT_ATTR_RDONLY;
+        let slot = draft.tree();
+        mount.keep = Some(slot);
+        slot
+    });
+    // Nothing to clear in a mount that is new.
+    mount.attributes.clear = 0;
+    Ok(Planned { mount, read_only_later, shared: None })
+}
+
+fn attach(source: Source, target: Target, options: Options) -> MountAction {
+    let mut attributes = options.attributes;
+    let mut recursive = options.recursive;
+    if let Some((propagation, all)) = options.propagation {
+        if all {
+            recursive.propagation = propagation;
+        } else {
+            attributes.propagation = propagation;
+        }
+    }
+    MountAction { source, target, plain_target: false, attributes, recursive, keep: None }
+}
+
+/// The steps that a list of mounts comes to.
+pub(super) fn steps(planned: Vec<Planned>, draft: &mut Draft) -> Vec<usize> {
+    let mut read_only = Vec::new();
+    for planned in planned {
+        read_only.extend(planned.read_only_later);
+        draft.step("mounts", Action::Mount(Box::new(planned.mount)));
+    }
+    read_only
+}

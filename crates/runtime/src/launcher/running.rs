@@ -1,0 +1,108 @@
+//! A started container.
+
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+
+use rustix::io::Errno;
+use rustix::process::{Signal, WaitId, WaitIdOptions, pidfd_send_signal, waitid};
+
+use super::report::{Ended, Report};
+use crate::engine::{Exit, Running, StartError};
+
+/// A container under its keeper. Dropping it ends both.
+#[derive(Debug)]
+pub(super) struct Container {
+    keeper: OwnedFd,
+    /// The container's first process.
+    process: Option<OwnedFd>,
+    /// To the keeper; its end means that the launcher has given up.
+    go: Option<OwnedFd>,
+    report: Report,
+    /// Whether the end of the keeper is the end of everything.
+    contains_all: bool,
+    ended: bool,
+}
+
+impl Container {
+    pub(super) fn new(keeper: OwnedFd, go: OwnedFd, report: Report, contains_all: bool) -> Self {
+        Self { keeper, process: None, go: Some(go), report, contains_all, ended: false }
+    }
+
+    pub(super) fn report(&self) -> &Report {
+        &self.report
+    }
+
+    /// Lets the keeper go on.
+    pub(super) fn go(&self) -> io::Result<()> {
+        match &self.go {
+            Some(go) => match rustix::io::write(go, &[1]) {
+                // The keeper has died: what it reported, or did not, tells.
+                Ok(_) | Err(Errno::PIPE) => Ok(()),
+                Err(errno) => Err(errno.into()),
+            },
+            None => Ok(()),
+        }
+    }
+
+    pub(super) fn hold(&mut self, process: OwnedFd) {
+        self.process = Some(process);
+    }
+
+    /// Waits for the keeper, which waits for all others.
+    fn reap(&mut self) -> io::Result<()> {
+        while !self.ended {
+            match waitid(WaitId::PidFd(self.keeper.as_fd()), WaitIdOptions::EXITED) {
+                // ECHILD: somebody else in this process has reaped it.
+                Ok(_) | Err(Errno::CHILD) => self.ended = true,
+                Err(Errno::INTR) => {}
+                Err(errno) => return Err(errno.into()),
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Running for Container {
+    fn pid(&self) -> u32 {
+        self.report.pid()
+    }
+
+    fn wait(&mut self) -> Result<Exit, StartError> {
+        self.reap()
+            .map_err(|source| StartError::Machinery { what: "cannot wait for the container".to_owned(), source })?;
+        Ok(match self.report.ended() {
+            Some(Ended::Code(code)) => Exit::Code(code as u8),
+            Some(Ended::Signal(signal)) => Exit::Signal(signal as i32),
+            // The keeper was killed, and the container with it.
+            None => Exit::Signal(Signal::KILL.as_raw()),
+        })
+    }
+
+    fn signal(&self, signal: i32) -> Result<(), StartError> {
+        let failed =
+            |source| StartError::Machinery { what: format!("cannot send signal {signal} to the container"), source };
+        let signal = Signal::from_named_raw(signal).ok_or_else(|| failed(Errno::INVAL.into()))?;
+        let Some(process) = &self.process else { return Ok(()) };
+        match pidfd_send_signal(process, signal) {
+            Ok(()) | Err(Errno::SRCH) => Ok(()),
+            Err(errno) => Err(failed(errno.into())),
+        }
+    }
+}
+
+impl Drop for Container {
+    fn drop(&mut self) {
+        if self.ended {
+            return;
+        }
+        // Neither can fail but for a process that has ended already.
+        if self.contains_all {
+            let _ = pidfd_send_signal(&self.keeper, Signal::KILL);
+        } else if let Some(process) = &self.process {
+            let _ = pidfd_send_signal(process, Signal::KILL);
+        }
+        self.go = None;
+        // On an error there is nobody left to tell, and nothing left to try.
+        let _ = self.reap();
+    }
+}

@@ -1,0 +1,43 @@
+//! Signal dispositions and masks, which exec(2) would pass on to the container.
+#![allow(unsafe_code)] // rt_sigaction and rt_sigprocmask have no safe wrapper.
+
+/// The kernel's sigset_t is 64 bits on all architectures that are supported.
+const SIGSET_BYTES: usize = 8;
+const SIGNALS: i32 = 64;
+
+/// Sets every signal to its default disposition and unblocks all: an ignored SIGPIPE (which Rust programs have) or a
+/// blocked signal would otherwise be inherited through exec.
+pub(crate) fn reset() -> rustix::io::Result<()> {
+    // The kernel's struct sigaction: handler, flags, restorer, mask. All zero is SIG_DFL with no flags.
+    let default = [0_u64; 4];
+    for signal in 1..=SIGNALS {
+        if signal == libc::SIGKILL || signal == libc::SIGSTOP {
+            continue; // Cannot be changed, EINVAL.
+        }
+        // SAFETY: `default` is as large as the kernel's struct sigaction; SIG_DFL runs no code of this process.
+        let result = unsafe {
+            libc::syscall(libc::SYS_rt_sigaction, signal, default.as_ptr(), std::ptr::null::<u64>(), SIGSET_BYTES)
+        };
+        super::check(result)?;
+    }
+    set_mask(0)
+}
+
+/// Blocks every signal that can be blocked.
+pub(crate) fn block_all() -> rustix::io::Result<()> {
+    set_mask(u64::MAX)
+}
+
+fn set_mask(mask: u64) -> rustix::io::Result<()> {
+    // SAFETY: the new set is 8 bytes, as said; no old set is asked for.
+    let result = unsafe {
+        libc::syscall(
+            libc::SYS_rt_sigprocmask,
+            libc::SIG_SETMASK,
+            &raw const mask,
+            std::ptr::null::<u64>(),
+            SIGSET_BYTES,
+        )
+    };
+    super::check(result).map(drop)
+}

@@ -1,6 +1,6 @@
 //! What holds for every pod, image and node, however odd.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use k8s_openapi::api::core::v1::{
     AppArmorProfile, Capabilities, ConfigMapVolumeSource, Container, EmptyDirVolumeSource, EnvVar, EphemeralContainer,
@@ -291,11 +291,13 @@ fn facts() -> impl Strategy<Value = Facts> {
         ("a.json".to_owned(), Ok(())),
         ("b".to_owned(), Err("unexpected end of JSON input".to_owned())),
     ])));
-    (of(image), of(node), profiles).prop_map(|(image, node, seccomp_profiles)| Facts {
+    let claims = of(Just(BTreeSet::from(["missing".to_owned()])));
+    (of(image), of(node), profiles, claims).prop_map(|(image, node, seccomp_profiles, claim_templates)| Facts {
         images: image.into_iter().map(|image| ("docker.io/library/busybox:latest".to_owned(), image)).collect(),
         node,
         seccomp_profiles,
         objects: None,
+        claim_templates,
     })
 }
 

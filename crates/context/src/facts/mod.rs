@@ -25,4 +25,7 @@ pub struct Facts {
     /// Content of ConfigMaps and Secrets that came with the manifest is the caller's matter; here only which exist,
     /// as `ConfigMap/name` and `Secret/name`, when that is known.
     pub objects: Option<BTreeSet<String>>,
+    /// The volumes that the `volumeClaimTemplates` of a StatefulSet supply beside the pod's own, by their names; the
+    /// empty set for a workload that has none, `None` where that is not known.
+    pub claim_templates: Option<BTreeSet<String>>,
 }

@@ -1,7 +1,7 @@
 //! `hostPID`, `hostIPC`, `hostNetwork`, `hostUsers` and `shareProcessNamespace`: which of the node's namespaces a pod
 //! shares (kubelet `kuberuntime/util/util.go`, NamespacesForPod; containerd `podsandbox/sandbox_run_linux.go`).
 
-use super::outcome::{Outcome, Step};
+use super::outcome::{Outcome, Step, runc_error};
 use super::view::PodView;
 use crate::effective::warning_code;
 use crate::origin::Origin;
@@ -62,6 +62,7 @@ pub(crate) fn check_pod(pod: &PodView<'_>, outcome: &mut Outcome) {
             "can't set `spec.hostUsers: false`, runtime does not support user namespaces",
         );
     }
+    refuse_sandbox(pod, outcome);
     for (asked, field) in [(spec.host_network, "hostNetwork"), (spec.host_ipc, "hostIPC"), (spec.host_pid, "hostPID")] {
         if asked == Some(true) {
             outcome.warn(
@@ -78,30 +79,47 @@ pub(crate) fn check_pod(pod: &PodView<'_>, outcome: &mut Outcome) {
 /// (kubelet `pkg/kubelet/userns`).
 const USER_NAMESPACE_IDS: u32 = 65536;
 
+/// What runc says of IDs that the pod's user namespace does not map: the groups, then the group, then the user. `None`
+/// where it maps them all.
+fn unmapped(uid: Option<u32>, gid: Option<u32>, mut groups: impl Iterator<Item = u32>) -> Option<(Step, String)> {
+    let unmapped = |id: &u32| *id >= USER_NAMESPACE_IDS;
+    let (step, error) = if groups.any(|group| unmapped(&group)) {
+        (Step::StartGroups, "setgroups: invalid argument".to_owned())
+    } else if let Some(gid) = gid.filter(unmapped) {
+        (Step::StartGroup, format!("cannot setgid to unmapped gid {gid} in user namespace"))
+    } else if let Some(uid) = uid.filter(unmapped) {
+        (Step::StartUser, format!("cannot setuid to unmapped uid {uid} in user namespace"))
+    } else {
+        return None;
+    };
+    Some((step, runc_error(&format!("unable to setup user: {error}"))))
+}
+
 /// runc cannot become a user whom the pod's user namespace does not map, or have such a group.
-pub(crate) fn refuse_unmapped(
+pub(crate) fn refuse_container(
     pod: &PodView<'_>,
     uid: Option<u32>,
     gid: Option<u32>,
     groups: impl Iterator<Item = u32>,
     outcome: &mut Outcome,
 ) {
-    if !pod.has_user_namespace() {
-        return;
+    if pod.has_user_namespace()
+        && let Some((step, error)) = unmapped(uid, gid, groups)
+    {
+        outcome.refuse(step, Some(Origin::pod("spec.hostUsers")), error);
     }
-    let origin = || Some(Origin::pod("spec.hostUsers"));
-    let unmapped = |id: &u32| *id >= USER_NAMESPACE_IDS;
-    let refuse = |step, error: String, outcome: &mut Outcome| {
-        outcome.refuse(step, origin(), super::outcome::runc_error(&format!("unable to setup user: {error}")));
-    };
-    if groups.into_iter().any(|group| unmapped(&group)) {
-        refuse(Step::StartGroups, "setgroups: invalid argument".to_owned(), outcome);
-    }
-    if let Some(gid) = gid.filter(unmapped) {
-        refuse(Step::StartGroup, format!("cannot setgid to unmapped gid {gid} in user namespace"), outcome);
-    }
-    if let Some(uid) = uid.filter(unmapped) {
-        refuse(Step::StartUser, format!("cannot setuid to unmapped uid {uid} in user namespace"), outcome);
+}
+
+/// The sandbox runs as the pod's user, so that it fails first where the pod's own fields name such an ID.
+fn refuse_sandbox(pod: &PodView<'_>, outcome: &mut Outcome) {
+    let Some(context) = pod.context else { return };
+    // IDs that do not fit are refused earlier.
+    let id = |id: Option<i64>| id.and_then(|id| u32::try_from(id).ok());
+    let gid = id(context.run_as_group);
+    let groups = context.supplemental_groups.iter().flatten().copied().chain(context.fs_group);
+    let groups = groups.filter_map(|group| id(Some(group))).chain(gid);
+    if let Some((_, error)) = unmapped(id(context.run_as_user), gid, groups) {
+        outcome.refuse(Step::SandboxStart, Some(Origin::pod("spec.hostUsers")), error);
     }
 }
 
@@ -144,6 +162,14 @@ mod tests {
         let refusal = effective.containers[0].refusal.as_ref().unwrap();
         assert_eq!(refusal.reason, RefusalReason::StartError);
         assert!(refusal.message.ends_with("cannot setuid to unmapped uid 65536 in user namespace"));
+    }
+
+    #[test]
+    fn an_id_of_the_pod_that_the_user_namespace_does_not_map_fails_the_sandbox() {
+        let spec = r#"{"containers": [], "hostUsers": false, "securityContext": {"fsGroup": 70000}}"#;
+        let refusal = resolve_spec(spec, &Facts::default()).refusal.unwrap();
+        assert_eq!(refusal.reason, RefusalReason::FailedCreatePodSandBox);
+        assert!(refusal.message.ends_with("setgroups: invalid argument"));
     }
 
     #[test]

@@ -32,7 +32,7 @@ use crate::effective::{EffectiveContainer, EffectivePod, ProcMount, Refusal, Use
 use crate::facts::Facts;
 use crate::origin::{Origin, Value};
 use crate::process::Namespaces;
-use outcome::{Outcome, Step, runc_error};
+use outcome::Outcome;
 use view::{ContainerView, PodView};
 
 /// The effective context of a pod and of each of its containers.
@@ -145,16 +145,8 @@ fn user(
     run_as_group::warn(group.as_ref(), container, request, &gid, image, outcome);
     let groups = supplemental_groups::resolve(pod, container, request, &gid, image, entry, outcome);
 
-    let group_ids = || groups.certain.iter().map(|group| group.gid);
-    host_namespaces::refuse_unmapped(pod, uid.get().copied(), gid.get().copied(), group_ids(), outcome);
-    // Only an image's user database can lead here: IDs of the manifest are checked earlier.
-    let too_large = |id: u32| i64::from(id) > run_as_user::MAX_ID;
-    if uid.get().copied().is_some_and(too_large) || group_ids().any(too_large) {
-        outcome.refuse(
-            Step::StartUser,
-            Some(Origin::image("/etc/passwd or /etc/group")),
-            runc_error("unable to setup user: uids and gids must be in range 0-2147483647"),
-        );
-    }
+    let group_ids = groups.certain.iter().map(|group| group.gid);
+    host_namespaces::refuse_container(pod, uid.get().copied(), gid.get().copied(), group_ids, outcome);
+    run_as_user::refuse_too_large(&uid, &gid, &groups.certain, outcome);
     User { uid, gid, groups: groups.all, certain_groups: groups.certain }
 }

@@ -3,8 +3,9 @@
 //! The kubelet hands the runtime a number or a name (`kuberuntime/security_context.go`, determineEffectiveSecurityContext);
 //! containerd looks a name up in the image's /etc/passwd (`pkg/oci/spec_opts.go`, WithUser).
 
-use super::outcome::{Outcome, Step};
+use super::outcome::{Outcome, Step, runc_error};
 use super::view::{ContainerView, PodView};
+use crate::effective::Group;
 use crate::facts::{ImageFacts, ImageUser};
 use crate::origin::{Origin, Value};
 use crate::user_database::{DatabaseError, NumberError, User, parse_int, users};
@@ -93,6 +94,16 @@ pub(crate) fn resolve(
     }
 }
 
+/// runc takes no ID beyond 31 bits; an image's user database or supplementalGroups may hold one.
+pub(crate) fn refuse_too_large(uid: &Value<u32>, gid: &Value<u32>, groups: &[Group], outcome: &mut Outcome) {
+    let ids = [uid, gid].into_iter().filter_map(|id| Some((*id.get()?, id.origin()?)));
+    let mut all = ids.chain(groups.iter().map(|group| (group.gid, &group.origin)));
+    if let Some((_, origin)) = all.find(|(id, _)| i64::from(*id) > MAX_ID) {
+        let message = format!("unable to setup user: uids and gids must be in range 0-{MAX_ID}");
+        outcome.refuse(Step::StartUser, Some(origin.clone()), runc_error(&message));
+    }
+}
+
 /// Why nothing is known of a user without `runAsUser`.
 pub(crate) const UNKNOWN_IMAGE: &str =
     "runAsUser is not set, so the image's USER decides, and the image is not known: describe it with --images";
@@ -154,6 +165,16 @@ mod tests {
             refusal.message,
             r#"failed to create containerd container: invalid USER value "4294967296": uid out of range"#
         );
+    }
+
+    #[test]
+    fn an_id_of_the_images_user_database_beyond_31_bits_fails_the_start() {
+        let mut facts = busybox("app");
+        facts.images.values_mut().next().unwrap().passwd = Some("app:x:4294967295:5".to_owned());
+        let refusal = resolve_one(&pod("{}"), &container("{}"), &facts).refusal.unwrap();
+        assert_eq!(refusal.reason, RefusalReason::StartError);
+        assert!(refusal.message.ends_with("uids and gids must be in range 0-2147483647"));
+        assert_eq!(refusal.origin.unwrap().to_string(), "image: USER app in /etc/passwd");
     }
 
     #[test]

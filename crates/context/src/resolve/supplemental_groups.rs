@@ -56,7 +56,9 @@ pub(crate) fn resolve(
     };
     match of_image(user, image, entry) {
         Ok(found) => {
-            warn(container, &declared, &found, outcome);
+            if !matches!(user, UserRequest::Uid(0, _)) {
+                warn(container, &declared, &found, outcome);
+            }
             certain.extend(found);
             certain.extend(declared);
             let all = match gid {
@@ -121,7 +123,7 @@ fn of_image(
         .collect())
 }
 
-/// Groups that the manifest does not show.
+/// Groups that the manifest does not show. Root has little use for them, so the caller leaves root out.
 fn warn(container: &ContainerView<'_>, declared: &[Group], found: &[Group], outcome: &mut Outcome) {
     let mut silent: Vec<u32> =
         found.iter().map(|group| group.gid).filter(|gid| !declared.iter().any(|group| group.gid == *gid)).collect();

@@ -7,7 +7,7 @@ mod refuse;
 
 use std::borrow::Cow;
 
-use k8s_openapi::api::core::v1::{Volume, VolumeMount};
+use k8s_openapi::api::core::v1::{PersistentVolumeClaimVolumeSource, Volume, VolumeMount};
 
 use super::fs_group;
 use super::outcome::Outcome;
@@ -28,7 +28,7 @@ pub(crate) fn resolve(pod: &PodView<'_>, container: &ContainerView<'_>, outcome:
             let field = format!("{}.volumeMounts[{index}]", container.path);
             match volumes.iter().find(|volume| volume.name == mount.name) {
                 Some(volume) => of_volume(pod, mount, volume, &field, outcome),
-                None => missing(mount, &field, outcome),
+                None => missing(pod, mount, &field, outcome),
             }
         })
         .collect()
@@ -122,14 +122,22 @@ fn read_only(
     }
 }
 
-/// A mount of a volume that the pod does not have.
-fn missing(mount: &VolumeMount, field: &str, outcome: &mut Outcome) -> EffectiveMount {
-    outcome.warn(
-        warning_code::VOLUME_MISSING,
-        format!("{field}.name"),
-        format!("the pod has no volume {}, unless a StatefulSet's volumeClaimTemplates supply it", mount.name),
-        "add it to spec.volumes, or correct the name",
-    );
+/// A mount of a volume that the pod does not have itself: a claim that a StatefulSet makes, or a mistake.
+fn missing(pod: &PodView<'_>, mount: &VolumeMount, field: &str, outcome: &mut Outcome) -> EffectiveMount {
+    let templates = pod.facts.claim_templates.as_ref();
+    if templates.is_some_and(|names| names.contains(&mount.name)) {
+        let claim = PersistentVolumeClaimVolumeSource { claim_name: mount.name.clone(), read_only: None };
+        let volume = Volume { name: mount.name.clone(), persistent_volume_claim: Some(claim), ..Volume::default() };
+        return of_volume(pod, mount, &volume, field, outcome);
+    }
+    if templates.is_some() {
+        outcome.warn(
+            warning_code::VOLUME_MISSING,
+            format!("{field}.name"),
+            format!("the pod has no volume {}", mount.name),
+            "add it to spec.volumes, or correct the name",
+        );
+    }
     let unknown = || "the volume is not among the pod's".to_owned();
     EffectiveMount {
         volume: mount.name.clone(),
@@ -212,10 +220,19 @@ mod tests {
     }
 
     #[test]
-    fn a_mount_without_a_volume_is_a_warning() {
-        let spec = r#"{"containers": [{"name": "a", "volumeMounts": [{"name": "w", "mountPath": "w"}]}]}"#;
-        let container = resolve_spec(spec, &Facts::default()).containers.remove(0);
-        assert!(codes(&container).contains(&warning_code::VOLUME_MISSING));
-        assert_eq!(container.mounts[0].mount_path, "/w");
+    fn a_mount_without_a_volume_is_a_warning_unless_a_claim_template_may_supply_it() {
+        let resolved = |claim_templates: Option<&[&str]>| {
+            let claim_templates = claim_templates.map(|names| names.iter().map(|name| (*name).to_owned()).collect());
+            let spec = r#"{"containers": [{"name": "a", "volumeMounts": [{"name": "w", "mountPath": "w"}]}]}"#;
+            resolve_spec(spec, &Facts { claim_templates, ..Facts::default() }).containers.remove(0)
+        };
+        let pod = resolved(Some(&[]));
+        assert!(codes(&pod).contains(&warning_code::VOLUME_MISSING));
+        assert_eq!(pod.mounts[0].mount_path, "/w");
+        let stateful_set = resolved(Some(&["w"]));
+        assert_eq!(stateful_set.mounts[0].kind, VolumeKind::PersistentVolumeClaim { claim: "w".to_owned() });
+        for container in [stateful_set, resolved(None)] {
+            assert!(!codes(&container).contains(&warning_code::VOLUME_MISSING));
+        }
     }
 }

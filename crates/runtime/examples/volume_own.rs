@@ -25,7 +25,7 @@ fn main() -> ExitCode {
             _ => dir = arg.into(),
         }
     }
-    match own(&dir, &ownership) {
+    match own(&dir, ownership) {
         Ok(owned) => {
             println!("{} entries, {} could not be changed", owned.entries, owned.failed);
             ExitCode::SUCCESS

@@ -8,6 +8,10 @@
 //!
 //! Unsafe code lives in `sys` alone.
 
+// The tests inside share the harness of those outside, which knows the crate by its name.
+#[cfg(test)]
+extern crate self as ringfence_runtime;
+
 pub mod engine;
 pub mod external;
 pub mod inside;

@@ -6,7 +6,7 @@ use crate::engine::StartError;
 
 /// The error in the runtime's log; `None` when there is none, that is when the container ran.
 pub(super) fn from_log(engine: &str, log: &str, command: &str) -> Option<StartError> {
-    let message = log.lines().rev().find_map(|line| error_of(line))?;
+    let message = log.lines().rev().find_map(error_of)?;
     Some(classify(engine, &message, command))
 }
 

@@ -49,11 +49,12 @@ impl External {
         Ok(Self { name, program })
     }
 
-    /// The words before the runtime's own command.
-    fn global(&self, work_dir: &Path) -> Vec<OsString> {
-        let mut words = vec![OsString::from("--root"), work_dir.join("runtime").into()];
-        words.push("--log".into());
-        words.push(work_dir.join("log").into());
+    /// The runtime with everything before its own command.
+    fn words(&self, work_dir: &Path) -> Vec<OsString> {
+        let mut words = flags::wrapper(&self.name);
+        words.push(self.program.clone().into());
+        words.extend([OsString::from("--root"), work_dir.join("runtime").into()]);
+        words.extend([OsString::from("--log"), work_dir.join("log").into()]);
         words.extend(flags::global(&self.name).into_iter().map(OsString::from));
         words
     }
@@ -76,16 +77,19 @@ impl Engine for External {
         let config = serde_json::to_vec(launch.spec).map_err(|error| machinery("write config.json")(error.into()))?;
         fs::write(launch.work_dir.join("config.json"), config).map_err(machinery("write config.json"))?;
 
-        let mut delete = vec![self.program.clone().into_os_string()];
-        delete.extend(self.global(launch.work_dir));
+        let mut delete = self.words(launch.work_dir);
         delete.extend(["delete", "--force", launch.id].map(OsString::from));
         let words: Vec<&[u8]> = delete.iter().map(|word| word.as_bytes()).collect();
         // In case this process is killed: see the guardian.
         fs::write(launch.work_dir.join(CLEANUP), words.join(&0)).map_err(machinery("write the clean-up command"))?;
 
         let pid_file = launch.work_dir.join("pid");
-        let mut command = Command::new(&self.program);
-        command.args(self.global(launch.work_dir)).arg("run").arg("--pid-file").arg(&pid_file);
+        let words = self.words(launch.work_dir);
+        let Some((program, args)) = words.split_first() else {
+            return Err(machinery("start the runtime")(io::ErrorKind::NotFound.into()));
+        };
+        let mut command = Command::new(program);
+        command.args(args).arg("run").arg("--pid-file").arg(&pid_file);
         command.arg("--bundle").arg(launch.work_dir).arg(launch.id);
         // runc and crun look at these; nothing of the caller's may change what they do.
         command.env_remove("NOTIFY_SOCKET").env_remove("LISTEN_FDS").env_remove("LISTEN_PID");

@@ -50,6 +50,7 @@ mod tests {
     #[test]
     fn a_file_that_is_made_is_removed_again() {
         let dir = tempfile::tempdir().unwrap();
+        std::fs::set_permissions(dir.path(), std::os::unix::fs::PermissionsExt::from_mode(0o700)).unwrap();
         let (mut state, mut not_seen) = <(ProcessState, BTreeMap<_, _>)>::default();
         volume(dir.path(), true, &mut state, &mut not_seen);
         let seen = &state.volumes[&dir.path().display().to_string()];

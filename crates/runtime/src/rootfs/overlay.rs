@@ -11,13 +11,13 @@ use crate::spec::mount;
 use crate::state::StateDir;
 
 /// `OVERLAYFS_SUPER_MAGIC`: an overlay cannot hold another one's changes.
-const OVERLAYFS: i64 = 0x794c_7630;
+const OVERLAYFS: rustix::fs::FsWord = 0x794c_7630;
 
 /// Whether overlays whose changes lie in `state` can be mounted, in a user namespace if it must be.
 pub(super) fn is_available(state: &Path, user_namespace: bool) -> bool {
     let listed =
         fs::read_to_string("/proc/filesystems").is_ok_and(|text| text.lines().any(|line| line.ends_with("\toverlay")));
-    let on_overlay = rustix::fs::statfs(state).is_ok_and(|stat| i64::from(stat.f_type) == OVERLAYFS);
+    let on_overlay = rustix::fs::statfs(state).is_ok_and(|stat| stat.f_type == OVERLAYFS);
     listed && !on_overlay && (!user_namespace || kernel_allows_users())
 }
 

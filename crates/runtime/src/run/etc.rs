@@ -44,7 +44,7 @@ pub(super) fn write(state: &StateDir, pod: &Pod, effective: &EffectivePod) -> Re
     }
     for alias in aliases {
         let names = alias.hostnames.as_deref().unwrap_or_default().join("\t");
-        hosts.push_str(&format!("{}\t{names}\n", alias.ip));
+        hosts.extend([alias.ip.as_str(), "\t", &names, "\n"]);
     }
     Ok(EtcFiles {
         hosts: file("hosts", hosts)?,

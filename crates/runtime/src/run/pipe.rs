@@ -69,7 +69,10 @@ impl Reader {
                 }
             }
             for (fd, bytes) in &mut streams {
-                if fd.as_ref().is_some_and(|fd| is_ready(fd)) && !read_some(fd, bytes)? {
+                if let Some(open) = fd
+                    && is_ready(open)
+                    && !read_some(open, bytes)?
+                {
                     *fd = None;
                 }
             }
@@ -85,8 +88,7 @@ fn is_ready(fd: &OwnedFd) -> bool {
 }
 
 /// Whether there may be more.
-fn read_some(fd: &Option<OwnedFd>, bytes: &mut Vec<u8>) -> io::Result<bool> {
-    let Some(fd) = fd else { return Ok(false) };
+fn read_some(fd: &OwnedFd, bytes: &mut Vec<u8>) -> io::Result<bool> {
     let mut buffer = [0; 8192];
     let read = rustix::io::retry_on_intr(|| rustix::io::read(fd, &mut buffer))?;
     bytes.extend_from_slice(&buffer[..read]);

@@ -40,6 +40,7 @@ pub struct ProcessArgs {
 }
 
 /// What the machine has, as far as a spec depends on it.
+#[allow(clippy::struct_excessive_bools, reason = "independent facts, not states of one thing")]
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct HostFacts {
     /// The machine's own hostname.
@@ -191,7 +192,7 @@ pub fn build(
     spec.set_version("1.0.2".to_owned());
     spec.set_root(Some(root));
     spec.set_hostname(namespaces::hostname(pod, container, hostname, &options.join));
-    spec.set_annotations(annotations::annotations(container));
+    spec.set_annotations(Some(annotations::annotations(container)));
     spec.set_mounts(Some(mounts::mounts(container, privileged, read_only, options)));
     spec.set_process(Some(self::process(container, process, privileged, hostname, options)?));
     spec.set_linux(Some(linux(pod, container, privileged, options)?));

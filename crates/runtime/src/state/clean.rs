@@ -25,8 +25,8 @@ pub(super) fn clean(dir: &Path) -> io::Result<()> {
 
 /// Runs the clean-up commands of engines that did not come to their end.
 fn end_engines(dir: &Path) {
-    let Ok(works) = fs::read_dir(dir.join("work")) else { return };
-    for work in works.flatten() {
+    let Ok(entries) = fs::read_dir(dir.join("work")) else { return };
+    for work in entries.flatten() {
         let Ok(command) = fs::read(work.path().join(CLEANUP)) else { continue };
         let mut words = command.split(|byte| *byte == 0).map(OsStr::from_bytes);
         let Some(program) = words.next() else { continue };

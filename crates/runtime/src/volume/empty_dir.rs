@@ -25,10 +25,8 @@ pub(super) fn in_memory(state: &StateDir, volume: &str, size: Option<u64>) -> Re
 }
 
 fn mount_tmpfs(dir: &Path, size: Option<u64>) -> rustix::io::Result<()> {
-    let mut options = format!("mode={MEMORY_MODE:o}");
-    if let Some(size) = size {
-        options.push_str(&format!(",size={size}"));
-    }
+    let size = size.map(|size| format!(",size={size}")).unwrap_or_default();
+    let options = format!("mode={MEMORY_MODE:o}{size}");
     let options = std::ffi::CString::new(options).map_err(|_| rustix::io::Errno::INVAL)?;
     mount("tmpfs", dir, "tmpfs", MountFlags::NOSUID | MountFlags::NODEV, options.as_c_str())
 }

@@ -18,16 +18,12 @@ pub(super) fn prepare(volume: &str, path: &str, type_: &str, create: bool) -> Re
         match type_ {
             // A runtime makes the directory of a mount whose source is missing, whatever the volume says.
             "DirectoryOrCreate" | "" => {
-                DirBuilder::new().recursive(true).mode(0o755).create(host).map_err(io_error(volume, "make", host))?
+                DirBuilder::new().recursive(true).mode(0o755).create(host).map_err(io_error(volume, "make", host))?;
             }
-            "FileOrCreate" => drop(
-                File::options()
-                    .append(true)
-                    .create(true)
-                    .mode(0o644)
-                    .open(host)
-                    .map_err(io_error(volume, "make", host))?,
-            ),
+            "FileOrCreate" => {
+                let mut options = File::options();
+                options.append(true).create(true).mode(0o644).open(host).map_err(io_error(volume, "make", host))?;
+            }
             _ => {}
         }
     }

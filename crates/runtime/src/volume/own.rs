@@ -74,7 +74,7 @@ pub enum OwnError {
 const OPEN_DIRECTORIES: usize = 128;
 
 /// Gives the tree below `root` to the group.
-pub fn own(root: &Path, ownership: &Ownership) -> Result<Owned, OwnError> {
+pub fn own(root: &Path, ownership: Ownership) -> Result<Owned, OwnError> {
     let io =
         |action, source: rustix::io::Errno| OwnError::Io { action, path: root.to_path_buf(), source: source.into() };
     let fd = rustix::fs::open(root, OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())
@@ -89,7 +89,7 @@ pub fn own(root: &Path, ownership: &Ownership) -> Result<Owned, OwnError> {
 }
 
 /// Whether the root has the group, the setgid bit and at least the permission bits. The kubelet follows a link here.
-fn is_right(root: &Path, ownership: &Ownership) -> bool {
+fn is_right(root: &Path, ownership: Ownership) -> bool {
     let Ok(stat) = rustix::fs::stat(root) else { return false };
     let wanted = if ownership.read_only { 0o550 } else { 0o770 };
     kind(&stat) == FileType::Directory
@@ -111,14 +111,14 @@ struct Level {
     dirs: Vec<CString>,
 }
 
-struct Walk<'a> {
-    ownership: &'a Ownership,
+struct Walk {
+    ownership: Ownership,
     path: PathBuf,
     stack: Vec<Level>,
     owned: Owned,
 }
 
-impl Walk<'_> {
+impl Walk {
     fn run(&mut self, root: OwnedFd, stat: Stat) -> Result<(), OwnError> {
         if kind(&stat) != FileType::Directory {
             self.change(&root, &stat, None);

@@ -1,5 +1,6 @@
 //! What a ConfigMap, a Secret or a projected volume puts into files (kubelet `pkg/volume/configmap`, `secret`,
-//! `projected`).
+//! `projected`). `user` and `defaultUser` are passed over, as by an API server without the alpha feature
+//! AtomicWriteVolumeUserFields.
 
 use std::collections::BTreeMap;
 
@@ -185,7 +186,13 @@ mod tests {
     }
 
     fn source(items: Option<Vec<KeyToPath>>, optional: Option<bool>, name: &str) -> ConfigMapVolumeSource {
-        ConfigMapVolumeSource { name: name.to_owned(), items, optional, default_mode: Some(0o440) }
+        ConfigMapVolumeSource {
+            name: name.to_owned(),
+            items,
+            optional,
+            default_mode: Some(0o440),
+            ..ConfigMapVolumeSource::default()
+        }
     }
 
     #[test]
@@ -197,7 +204,7 @@ mod tests {
 
     #[test]
     fn items_choose_keys_paths_and_modes() {
-        let item = KeyToPath { key: "a".to_owned(), path: "x/y".to_owned(), mode: Some(0o400) };
+        let item = KeyToPath { key: "a".to_owned(), path: "x/y".to_owned(), mode: Some(0o400), ..KeyToPath::default() };
         let payload = config_map("v", &source(Some(vec![item]), None, "c"), &objects()).unwrap();
         assert_eq!(payload.len(), 1);
         assert_eq!(payload["x/y"].mode, 0o400);
@@ -205,7 +212,8 @@ mod tests {
 
     #[test]
     fn what_is_missing_is_an_error_unless_it_is_optional() {
-        let item = || vec![KeyToPath { key: "no".to_owned(), path: "p".to_owned(), mode: None }];
+        let item =
+            || vec![KeyToPath { key: "no".to_owned(), path: "p".to_owned(), mode: None, ..KeyToPath::default() }];
         let error = config_map("v", &source(Some(item()), None, "c"), &objects()).unwrap_err();
         assert!(error.to_string().contains("configmap references non-existent config key: no"));
         assert!(config_map("v", &source(Some(item()), Some(true), "c"), &objects()).unwrap().is_empty());

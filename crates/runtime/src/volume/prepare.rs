@@ -201,7 +201,7 @@ impl One<'_, '_> {
         };
         let Some(outside) = outside else { return Ok(self.without_group(group, VolumeSource::Path(dir))) };
         let ownership = Ownership { fs_group: outside, policy: ChangePolicy::Always, read_only };
-        let owned = own(&dir, &ownership).map_err(|source| VolumeError::Own { volume: name.clone(), source })?;
+        let owned = own(&dir, ownership).map_err(|source| VolumeError::Own { volume: name.clone(), source })?;
         if owned.failed > 0 {
             return Ok(self.without_group(group, VolumeSource::Path(dir)));
         }

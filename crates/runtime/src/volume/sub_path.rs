@@ -14,23 +14,23 @@ pub(super) fn resolve(volume: &str, root: &Path, sub_path: &str) -> Result<PathB
         return Err(invalid(volume, format!("subPath {sub_path:?} must be a relative path without '..'")));
     }
     let io = |action, errno: rustix::io::Errno| io_error(volume, action, &root.join(sub))(errno.into());
-    let root_fd = rustix::fs::open(root, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
+    let volume_fd = rustix::fs::open(root, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
         .map_err(|errno| io_error(volume, "open", root)(errno.into()))?;
-    let mode = rustix::fs::fstat(&root_fd).map_err(|errno| io("look at", errno))?.st_mode & 0o777;
+    let mode = rustix::fs::fstat(&volume_fd).map_err(|errno| io("look at", errno))?.st_mode & 0o777;
 
     let mut here = PathBuf::new();
-    let mut fd = open(&root_fd, Path::new(".")).map_err(|errno| io("open", errno))?;
+    let mut fd = open(&volume_fd, Path::new(".")).map_err(|errno| io("open", errno))?;
     for part in sub.components().filter(|part| matches!(part, Component::Normal(_))) {
         here.push(part);
-        fd = match open(&root_fd, &here) {
+        fd = match open(&volume_fd, &here) {
             Err(rustix::io::Errno::NOENT) => {
                 rustix::fs::mkdirat(&fd, part.as_os_str(), Mode::from_raw_mode(mode))
                     .map_err(|errno| io("make", errno))?;
-                let made = open(&root_fd, &here).map_err(|errno| io("open", errno))?;
-                let path = format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&made));
+                let new = open(&volume_fd, &here).map_err(|errno| io("open", errno))?;
+                let path = format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&new));
                 // The umask took bits away.
                 rustix::fs::chmod(path, Mode::from_raw_mode(mode)).map_err(|errno| io("set the mode of", errno))?;
-                made
+                new
             }
             // A link that leads out of the volume.
             Err(rustix::io::Errno::XDEV) => {

@@ -6,6 +6,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod admit;
 pub mod cluster;
 pub mod decode;
 pub mod field_error;

@@ -35,7 +35,8 @@ pub struct AdmissionRequest {
 
 /// `null` is no object.
 fn raw<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Box<RawValue>>, D::Error> {
-    Ok(Option::deserialize(deserializer)?.filter(|raw: &Box<RawValue>| raw.get() != "null"))
+    let raw: Option<Box<RawValue>> = Option::deserialize(deserializer)?;
+    Ok(raw.filter(|raw| raw.get() != "null"))
 }
 
 /// A resource of the API.

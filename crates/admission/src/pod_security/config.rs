@@ -178,6 +178,7 @@ fn unknown_fields(value: &Value) -> Vec<String> {
 }
 
 #[cfg(test)]
+#[allow(clippy::needless_pass_by_value, reason = "JSON written in place reads best without a reference before it")]
 mod tests {
     use super::*;
     use serde_json::json;

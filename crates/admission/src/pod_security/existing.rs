@@ -81,16 +81,12 @@ impl PodSecurity {
     /// Checks the pods of a namespace against a level, and words the warnings as the API server does.
     pub(super) fn check_existing<C: Pods + ?Sized>(&self, cluster: &C, namespace: &str, by: LevelVersion) -> Review {
         let mut response = allowed();
-        match self.existing(cluster, namespace, by) {
-            Ok(existing) => {
-                response.warnings = existing.warnings(namespace, by);
-                Review { response, existing: Some(existing) }
-            }
-            Err(_) => {
-                response.warnings.push("failed to list pods while checking new PodSecurity enforce level".to_owned());
-                response.into()
-            }
+        if let Ok(existing) = self.existing(cluster, namespace, by) {
+            response.warnings = existing.warnings(namespace, by);
+            return Review { response, existing: Some(existing) };
         }
+        response.warnings.push("failed to list pods while checking new PodSecurity enforce level".to_owned());
+        response.into()
     }
 
     /// Checks the pods of a namespace against a level.

@@ -19,6 +19,7 @@ pub use config::{ConfigError, Defaults, Exemptions, PodSecurityConfiguration};
 pub use existing::{ExistingPods, Limits, Owner, Violating};
 pub use extract::{Template, extract};
 pub use policy::{LevelVersion, Mode, Policy};
+pub(crate) use response::forbidden_message;
 
 use crate::{
     cluster::{Namespaces, Pods},

@@ -72,11 +72,9 @@ fn read(
     let json = object.ok_or_else(not_one)?.get();
     let failed = |error| Box::new(bad_request(&format!("failed to decode {object_name}"), Some(&error)));
     let gvk = identify(json, &request.kind).map_err(failed)?;
-    match (gvk.group.as_str(), gvk.version.as_str(), gvk.kind.as_str()) {
-        ("", "v1", "Namespace") => decode(json).map_err(failed),
-        _ => {
-            super::extract::read(gvk, json).map_err(failed)?;
-            Err(not_one())
-        }
+    if (gvk.group.as_str(), gvk.version.as_str(), gvk.kind.as_str()) == ("", "v1", "Namespace") {
+        return decode(json).map_err(failed);
     }
+    super::extract::read(gvk, json).map_err(failed)?;
+    Err(not_one())
 }

@@ -2,16 +2,18 @@
 
 use super::{
     LevelVersion, PodSecurity, Policy,
-    extract::{Extracted, Owned, read},
+    extract::{Extracted, Owned, Template, read},
     response::{ENFORCED, EXEMPT, allowed, allowed_with, bad_request, internal_error},
     significant::is_significant,
 };
 use crate::{
     cluster::Namespaces,
     decode::identify,
+    field_error::FieldError,
     quote::Quoted,
-    review::{AdmissionRequest, AdmissionResponse, Operation},
+    review::{AdmissionRequest, AdmissionResponse, GroupVersionResource, Operation},
 };
+use k8s_openapi::api::core::v1::{Namespace, Pod, PodSpec};
 use serde_json::value::RawValue;
 
 /// Parts of a pod through which its spec cannot change. Any other part, even one of the future, is judged as a pod.
@@ -19,6 +21,38 @@ const IGNORED_SUBRESOURCES: [&str; 8] =
     ["exec", "attach", "binding", "eviction", "log", "portforward", "proxy", "status"];
 
 impl PodSecurity {
+    /// Judges a pod that is made in the namespace, for those who hold both already.
+    pub fn admit_pod(&self, user: &str, namespace: &Namespace, pod: &Pod) -> AdmissionResponse {
+        let name = namespace.metadata.name.as_deref().unwrap_or_default();
+        if self.exemptions.has_namespace(name) {
+            return allowed_with(EXEMPT, "namespace");
+        }
+        if self.exemptions.has_user(user) {
+            return allowed_with(EXEMPT, "user");
+        }
+        let (policy, errors) = self.policy_of(namespace);
+        if errors.is_empty() && policy.is_privileged() {
+            return allowed_with(ENFORCED, LevelVersion::PRIVILEGED.to_string());
+        }
+        let metadata = &pod.metadata;
+        let request = AdmissionRequest {
+            resource: GroupVersionResource { group: String::new(), version: "v1".into(), resource: "pods".into() },
+            name: metadata.name.clone().or_else(|| metadata.generate_name.clone()).unwrap_or_default(),
+            ..AdmissionRequest::default()
+        };
+        let none = PodSpec::default();
+        let template = Template { metadata, spec: pod.spec.as_ref().unwrap_or(&none) };
+        self.evaluate(&request, &policy, &errors, template, true)
+    }
+
+    /// The policy of a namespace, and what is wrong with its labels.
+    pub fn policy_of(&self, namespace: &Namespace) -> (Policy, Vec<FieldError>) {
+        match &namespace.metadata.labels {
+            Some(labels) => Policy::from_labels(labels, &self.defaults),
+            None => (self.defaults, Vec::new()),
+        }
+    }
+
     pub(super) fn review_pod<C: Namespaces + ?Sized>(
         &self,
         cluster: &C,
@@ -39,8 +73,7 @@ impl PodSecurity {
                 return internal_error(&format!("failed to lookup namespace {}", Quoted(&request.namespace)), &error);
             }
         };
-        let labels = namespace.metadata.labels.clone().unwrap_or_default();
-        let (policy, errors) = Policy::from_labels(&labels, &self.defaults);
+        let (policy, errors) = self.policy_of(&namespace);
         if errors.is_empty() && policy.is_privileged() {
             return allowed_with(ENFORCED, LevelVersion::PRIVILEGED.to_string());
         }

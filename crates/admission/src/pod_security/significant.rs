@@ -26,6 +26,7 @@ fn image(image: Option<&String>) -> &str {
 }
 
 #[cfg(test)]
+#[allow(clippy::needless_pass_by_value, reason = "JSON written in place reads best without a reference before it")]
 mod tests {
     use super::*;
     use serde_json::{Value, json};

@@ -2,7 +2,7 @@
 //! is told in warnings and audit annotations.
 
 use super::{
-    PodSecurity, Policy,
+    PodSecurity,
     extract::{Extracted, read},
     response::{ERROR, EXEMPT, allowed, allowed_with},
 };
@@ -36,8 +36,7 @@ impl PodSecurity {
                 return allowed_with(ERROR, text);
             }
         };
-        let labels = namespace.metadata.labels.clone().unwrap_or_default();
-        let (policy, errors) = Policy::from_labels(&labels, &self.defaults);
+        let (policy, errors) = self.policy_of(&namespace);
         let silent = policy.warn.level == Level::Privileged && policy.audit.level == Level::Privileged;
         if errors.is_empty() && silent {
             return allowed();

@@ -12,6 +12,7 @@ use k8s_openapi::api::rbac::v1::{
 use std::{
     collections::{BTreeSet, HashMap},
     fmt,
+    sync::Arc,
 };
 
 /// Answers who may use which constraint.
@@ -38,6 +39,27 @@ struct Binding {
     role_kind: RoleKind,
     role: String,
     rules: Vec<aggregate::Collected>,
+    /// In few words.
+    summary: Arc<ringfence_scc::Rule>,
+}
+
+/// The bindings that are for a user in a namespace.
+#[derive(Debug, Clone)]
+pub struct Bindings<'i> {
+    bindings: Vec<&'i Binding>,
+    is_master: bool,
+}
+
+impl Bindings<'_> {
+    /// The first binding that lets the constraint be used.
+    pub fn first_rule(&self, constraint: &str) -> Option<Arc<ringfence_scc::Rule>> {
+        if self.is_master {
+            let (binding, role) = (format!("group {MASTERS}"), "everything".to_owned());
+            return Some(Arc::new(ringfence_scc::Rule { binding, role }));
+        }
+        let covering = |binding: &&&Binding| binding.rules.iter().any(|(rule, _)| rule.covers(constraint));
+        self.bindings.iter().find(covering).map(|binding| Arc::clone(&binding.summary))
+    }
 }
 
 /// A subject, and whether its `apiGroup` is the one that belongs to its kind.
@@ -101,20 +123,20 @@ impl Index {
         index
     }
 
-    fn add(&mut self, roles: &Roles<'_>, name: BindingRef, role: &RoleRef, subjects: Option<&[api::Subject]>) {
-        let (role_kind, rules) = match role.kind.as_str() {
-            "ClusterRole" => (RoleKind::ClusterRole, roles.cluster.get(role.name.as_str()).cloned()),
+    fn add(&mut self, known: &Roles<'_>, name: BindingRef, role: &RoleRef, subjects: Option<&[api::Subject]>) {
+        let (role_kind, found) = match role.kind.as_str() {
+            "ClusterRole" => (RoleKind::ClusterRole, known.cluster.get(role.name.as_str()).cloned()),
             "Role" => {
                 let namespace = name.namespace.as_deref().unwrap_or_default();
-                let rules = roles.local.get(&(namespace, role.name.as_str()));
-                (RoleKind::Role, rules.map(|rules| rules.iter().cloned().map(|rule| (rule, None)).collect()))
+                let local = known.local.get(&(namespace, role.name.as_str()));
+                (RoleKind::Role, local.map(|rules| rules.iter().cloned().map(|rule| (rule, None)).collect()))
             }
             other => {
                 self.problems.push(Problem::NoRole { binding: name, kind: other.to_owned() });
                 return;
             }
         };
-        let Some(rules) = rules else {
+        let Some(rules) = found else {
             self.problems.push(Problem::MissingRole { binding: name, kind: role_kind, name: role.name.clone() });
             return;
         };
@@ -141,7 +163,8 @@ impl Index {
             };
             list.push((number, i as u32));
         }
-        self.bindings.push(Binding { name, subjects, role_kind, role: role.name.clone(), rules });
+        let summary = Arc::new(summary(&name, role_kind, &role.name));
+        self.bindings.push(Binding { name, subjects, role_kind, role: role.name.clone(), rules, summary });
     }
 
     /// Bindings that are void, and why.
@@ -171,6 +194,12 @@ impl Index {
             || self
                 .applying(user, namespace)
                 .any(|(binding, _)| binding.rules.iter().any(|(rule, _)| rule.covers(constraint)))
+    }
+
+    /// The bindings that are for the user in the namespace, for asking after one constraint after another.
+    pub fn bindings(&self, user: &User, namespace: &str) -> Bindings<'_> {
+        let bindings = self.applying(user, namespace).map(|(binding, _)| binding).collect();
+        Bindings { bindings, is_master: user.is_in(MASTERS) }
     }
 
     /// Everyone who may use the constraint in the namespace (or, if it is empty, in the whole cluster), with how.
@@ -248,6 +277,14 @@ fn bound(subject: &api::Subject, binding_namespace: Option<&str>) -> Option<Boun
         }
         _ => None,
     }
+}
+
+fn summary(binding: &BindingRef, kind: RoleKind, role: &str) -> ringfence_scc::Rule {
+    let local =
+        |name: &str| binding.namespace.as_ref().map_or(name.to_owned(), |namespace| format!("{namespace}/{name}"));
+    let bound = if binding.namespace.is_some() { "RoleBinding" } else { "ClusterRoleBinding" };
+    let role = if kind == RoleKind::Role { local(role) } else { role.to_owned() };
+    ringfence_scc::Rule { binding: format!("{bound} {}", local(&binding.name)), role: format!("{kind} {role}") }
 }
 
 fn grants<'g>(binding: &'g Binding, subject: &'g Subject, constraint: &'g str) -> impl Iterator<Item = Grant> + 'g {

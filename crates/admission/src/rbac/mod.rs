@@ -9,7 +9,7 @@ mod index;
 mod rule;
 
 pub use grant::{BindingRef, Grant, RoleKind, Subject};
-pub use index::{Index, Problem};
+pub use index::{Bindings, Index, Problem};
 pub use rule::Rule;
 
 /// The API group of roles and bindings.

@@ -35,6 +35,7 @@ impl Rule {
 }
 
 #[cfg(test)]
+#[allow(clippy::needless_pass_by_value, reason = "JSON written in place reads best without a reference before it")]
 mod tests {
     use super::*;
     use serde_json::json;

@@ -130,6 +130,7 @@ pub(super) fn controlled(namespace: &Namespace, control: Option<&str>) -> Result
 }
 
 #[cfg(test)]
+#[allow(clippy::needless_pass_by_value, reason = "JSON written in place reads best without a reference before it")]
 mod tests {
     use super::*;
     use serde_json::{Value, json};

@@ -167,6 +167,7 @@ fn run_as_user(strategy: &RunAsUserStrategyOptions, namespace: &Namespace<'_>) -
 }
 
 #[cfg(test)]
+#[allow(clippy::needless_pass_by_value, reason = "JSON written in place reads best without a reference before it")]
 mod tests {
     use super::*;
     use serde_json::{Value, json};

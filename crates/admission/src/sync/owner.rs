@@ -69,6 +69,7 @@ impl<'m> Owners<'m> {
 }
 
 #[cfg(test)]
+#[allow(clippy::needless_pass_by_value, reason = "JSON written in place reads best without a reference before it")]
 mod tests {
     use super::*;
     use serde_json::json;

@@ -105,6 +105,7 @@ pub struct Because {
     pub grant: Grant,
 }
 
+#[allow(clippy::ref_option, clippy::trivially_copy_pass_by_ref, reason = "the signature that serialize_with asks for")]
 fn level_name<S: Serializer>(level: &Option<Level>, serializer: S) -> Result<S::Ok, S::Error> {
     level.map(Level::as_str).serialize(serializer)
 }

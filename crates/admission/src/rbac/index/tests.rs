@@ -1,3 +1,5 @@
+#![allow(clippy::needless_pass_by_value, reason = "JSON written in place reads best without a reference before it")]
+
 use super::*;
 use serde_json::{Value, json};
 

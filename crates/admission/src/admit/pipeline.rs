@@ -1,0 +1,143 @@
+//! The plugins, one after another.
+
+use super::{
+    access::{Rbac, subject, user},
+    lifecycle,
+    result::{Admission, Plugin},
+    run_level::is_without_constraints,
+    service_account,
+};
+use crate::{
+    cluster::{Platform, Snapshot},
+    pod_security::{PodSecurity, forbidden_message},
+    rbac::Grant,
+    user::User,
+};
+use k8s_openapi::api::core::v1::{Namespace, Pod};
+use ringfence_scc::{Candidates, Engine, Operation, SubjectType, api_defaults};
+use std::{
+    collections::HashMap,
+    sync::{Arc, RwLock},
+};
+
+/// A cluster, ready to admit pods.
+#[derive(Debug)]
+pub struct Admitter<'c> {
+    cluster: &'c Snapshot,
+    pod_security: PodSecurity,
+    engine: Engine,
+    /// By namespace. A lock that a panicking thread left behind is as good as new, since only whole entries go in.
+    candidates: RwLock<HashMap<String, Arc<Candidates>>>,
+}
+
+impl<'c> Admitter<'c> {
+    /// Takes a cluster and the configuration of Pod Security there.
+    pub fn new(cluster: &'c Snapshot, pod_security: PodSecurity) -> Self {
+        let engine = Engine::new(cluster.constraints().cloned());
+        Self { cluster, pod_security, engine, candidates: RwLock::default() }
+    }
+
+    /// The constraints, in the order in which they are tried.
+    pub fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    /// The Pod Security plugin.
+    pub fn pod_security(&self) -> &PodSecurity {
+        &self.pod_security
+    }
+
+    /// What becomes of a pod that the user makes in the namespace.
+    pub fn admit(&self, pod: &Pod, namespace: &str, user: &User) -> Admission {
+        let mut admission = Admission {
+            allowed: true,
+            by: None,
+            message: None,
+            warnings: Vec::new(),
+            audit: std::collections::BTreeMap::new(),
+            scc: None,
+            grant: None,
+            user: user.clone(),
+            pod: api_defaults(pod).into_owned(),
+            assumptions: Vec::new(),
+            decision: None,
+        };
+        admission.pod.metadata.namespace = Some(namespace.to_owned());
+        if let Err((by, message)) = self.run(&mut admission, namespace) {
+            admission.allowed = false;
+            admission.by = Some(by);
+            admission.message = Some(message);
+        }
+        admission
+    }
+
+    fn run(&self, admission: &mut Admission, name: &str) -> Result<(), (Plugin, String)> {
+        let pod_name = admission.pod.metadata.name.clone().or_else(|| admission.pod.metadata.generate_name.clone());
+        let pod_name = pod_name.unwrap_or_default();
+        let namespace = lifecycle::namespace(self.cluster, name, &pod_name, &mut admission.assumptions)
+            .map_err(|message| (Plugin::NamespaceLifecycle, message))?;
+        service_account::admit(self.cluster, name, &mut admission.pod, &mut admission.assumptions)
+            .map_err(|why| (Plugin::ServiceAccount, forbidden_message("", "pods", &pod_name, &why)))?;
+        let constrained = self.cluster.platform() == Platform::OpenShift && !is_without_constraints(&namespace);
+        let access = Rbac::new(self.cluster.rbac(), name);
+        let candidates = constrained.then(|| self.candidates(name, &namespace));
+        if let Some(candidates) = &candidates {
+            constrain(admission, candidates, &access)?;
+            admission.grant = self.grant(admission, name);
+        }
+        let response = self.pod_security.admit_pod(&admission.user.name, &namespace, &admission.pod);
+        admission.audit = response.audit_annotations;
+        admission.warnings = response.warnings;
+        if let Some(status) = response.status {
+            return Err((Plugin::PodSecurity, status.message));
+        }
+        if let Some(candidates) = &candidates {
+            candidates
+                .validate(&admission.pod, &subject(&admission.user), &access)
+                .map_err(|message| (Plugin::SecurityContextConstraints, message))?;
+        }
+        Ok(())
+    }
+
+    fn candidates(&self, name: &str, namespace: &Namespace) -> Arc<Candidates> {
+        if let Some(known) = self.candidates.read().unwrap_or_else(std::sync::PoisonError::into_inner).get(name) {
+            return Arc::clone(known);
+        }
+        let none = std::collections::BTreeMap::new();
+        let annotations = Some(namespace.metadata.annotations.as_ref().unwrap_or(&none));
+        let made = Arc::new(self.engine.in_namespace(&ringfence_scc::Namespace { name, annotations }));
+        let mut all = self.candidates.write().unwrap_or_else(std::sync::PoisonError::into_inner);
+        Arc::clone(all.entry(name.to_owned()).or_insert(made))
+    }
+
+    /// The whole chain that lets the chosen constraint be used.
+    fn grant(&self, admission: &Admission, namespace: &str) -> Option<Grant> {
+        let decision = admission.decision.as_ref()?;
+        let chosen = decision.chosen.as_ref()?;
+        let user = match decision.validated_by? {
+            SubjectType::User => admission.user.clone(),
+            SubjectType::ServiceAccount => {
+                let account = admission.pod.spec.as_ref()?.service_account_name.as_deref()?;
+                user(&ringfence_scc::Subject::service_account(namespace, account))
+            }
+        };
+        match decision.grant.as_ref()? {
+            ringfence_scc::Grant::Users => Some(Grant::Users { user: user.name }),
+            ringfence_scc::Grant::Groups(group) => Some(Grant::Groups { group: group.clone() }),
+            _ => self.cluster.rbac().first(&user, namespace, chosen),
+        }
+    }
+}
+
+/// The constraints' first look, at which one may fill in what the pod leaves out.
+fn constrain(admission: &mut Admission, candidates: &Candidates, access: &Rbac<'_>) -> Result<(), (Plugin, String)> {
+    let mut decision = candidates.admit(&admission.pod, &subject(&admission.user), Operation::Create, access);
+    admission.pod = std::mem::take(&mut decision.pod);
+    admission.scc.clone_from(&decision.chosen);
+    let refusal = decision.message.clone();
+    admission.decision = Some(decision);
+    refusal.map_or(Ok(()), |message| Err((Plugin::SecurityContextConstraints, message)))
+}
+
+#[cfg(test)]
+mod tests;

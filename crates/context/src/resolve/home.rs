@@ -140,6 +140,8 @@ mod tests {
         assert_eq!(home("{}", "[]", &facts).as_deref(), Some("/image"));
         assert_eq!(home("{}", r#"[{"name": "HOME", "value": "/env"}]"#, &facts).as_deref(), Some("/env"));
         assert_eq!(home("{}", r#"[{"name": "HOME", "value": ""}]"#, &facts).as_deref(), Some("/root"));
+        facts.images.values_mut().next().unwrap().env = vec!["HOME=".to_owned()];
+        assert_eq!(home("{}", "[]", &facts).as_deref(), Some("/root"));
     }
 
     #[test]

@@ -178,6 +178,9 @@ mod tests {
         let memory = r#""emptyDir": {"medium": "Memory"}"#;
         assert_eq!(mode(memory, "", "{}"), Some(("drwxrwxrwt".to_owned(), 0)));
         assert_eq!(mode(memory, "", r#"{"fsGroup": 2000}"#), Some(("drwxrwsrwt".to_owned(), 2000)));
+        let huge = r#""emptyDir": {"medium": "HugePages"}"#;
+        assert_eq!(mode(huge, "", "{}"), Some(("drwxr-xr-x".to_owned(), 0)));
+        assert_eq!(mode(huge, "", r#"{"fsGroup": 2000}"#), Some(("drwxrwsr-x".to_owned(), 2000)));
     }
 
     #[test]

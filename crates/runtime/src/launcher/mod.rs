@@ -20,7 +20,11 @@ mod report;
 mod running;
 mod start;
 mod status;
+#[cfg(test)]
+mod tests;
 mod text;
+
+use oci_spec::runtime::Spec;
 
 use crate::engine::{Engine, Launch, Running, StartError};
 use facts::Facts;
@@ -42,28 +46,28 @@ impl BuiltIn {
     /// privilege: the kernel offers no way to drop them there (user_namespaces(7)). Without this, such a container is
     /// refused if the caller has any.
     #[must_use]
-    pub fn keep_groups(mut self, keep: bool) -> Self {
+    pub const fn keep_groups(mut self, keep: bool) -> Self {
         self.policy.keep_groups = keep;
         self
     }
 
     /// What would be done for a spec, a step on each line, without doing it.
-    pub fn plan(&self, launch: &Launch<'_>) -> Result<String, StartError> {
-        self.planned(launch).map(|plan| plan.to_string())
+    pub fn plan(self, spec: &Spec) -> Result<String, StartError> {
+        self.planned(spec).map(|plan| plan.to_string())
     }
 
-    fn planned(&self, launch: &Launch<'_>) -> Result<Plan, StartError> {
-        Plan::new(launch.spec, &Facts::read(launch.spec)?, self.policy)
+    fn planned(self, spec: &Spec) -> Result<Plan, StartError> {
+        Plan::new(spec, &Facts::read(spec)?, self.policy)
     }
 }
 
 impl Engine for BuiltIn {
-    fn name(&self) -> &str {
+    fn name(&self) -> &'static str {
         "built-in"
     }
 
     fn start(&self, launch: Launch<'_>) -> Result<Box<dyn Running>, StartError> {
-        let plan = self.planned(&launch)?;
+        let plan = self.planned(launch.spec)?;
         start::start(&plan, launch.stdio, launch.keep).map(|container| Box::new(container) as Box<dyn Running>)
     }
 }

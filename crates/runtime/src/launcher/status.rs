@@ -12,7 +12,7 @@ pub(super) fn line<'a>(status: &'a [u8], name: &str) -> Option<&'a [u8]> {
 
 /// The words of a value.
 pub(super) fn words(value: &[u8]) -> impl Iterator<Item = &[u8]> {
-    value.split(|byte| byte.is_ascii_whitespace()).filter(|word| !word.is_empty())
+    value.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty())
 }
 
 /// A value that is one number.

@@ -1,4 +1,11 @@
 //! The built-in launcher on the real kernel. What is asserted is what the process inside sees.
 
+mod credentials;
+mod descriptors;
+mod files;
 mod harness;
+mod inside;
+mod lifetime;
+mod refusals;
 mod start;
+mod unprivileged;

@@ -16,12 +16,14 @@ use crate::launcher::text::{Text, number};
 use crate::sys;
 
 /// What a comparison found, if it is not what was wanted.
-type Found = Result<Option<Text<512>>, Errno>;
+type Found = Result<Option<Text<192>>, Errno>;
 
+#[allow(clippy::unnecessary_wraps)] // The counterpart of `other`, in matches that may also fail.
 fn same() -> Found {
     Ok(None)
 }
 
+#[allow(clippy::unnecessary_wraps)] // As above.
 fn other(found: fmt::Arguments<'_>) -> Found {
     Ok(Some(Text::of(found)))
 }

@@ -62,12 +62,11 @@ fn all_allowed(rules: &[LinuxDeviceCgroup]) -> Result<bool, StartError> {
         let every = any_type && any_number && any_access;
         match (rule.allow(), every) {
             (allow, true) => all = allow,
-            // Less than is allowed is given; the devices of the spec are shown whatever the rules say, as runc does.
-            (true, false) => {}
             (false, false) if all => {
                 return Err(unsupported("refusing single devices (linux.resources.devices)", LAUNCHER));
             }
-            (false, false) => {}
+            // Less than is allowed is given; the devices of the spec are shown whatever the rules say, as runc does.
+            (_, false) => {}
         }
     }
     Ok(all)

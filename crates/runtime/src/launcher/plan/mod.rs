@@ -120,7 +120,7 @@ impl Plan {
 
         let mut draft = Draft::default();
         let keeper = namespaces::plan(&asked, &mut draft)?;
-        for action in [Action::PlaceDescriptors, Action::ResetSignals, Action::OpenProcess, Action::NewKeyring] {
+        for action in [Action::ResetSignals, Action::OpenProcess, Action::NewKeyring] {
             draft.step("process", action);
         }
         files::plan(&asked, &keeper, &mut draft)?;

@@ -45,7 +45,7 @@ pub(super) fn plan(
         let typ = mount.typ().as_deref().unwrap_or_default();
         let is_bind = options.bind.is_some() || typ == "bind";
         let all = if is_bind {
-            vec![bind(mount, target, options, no_devices, draft)?]
+            vec![bind(mount, target, &options, no_devices, draft)?]
         } else if typ == "cgroup" || typ == "cgroup2" {
             super::cgroups::plan(asked, keeper, target, &options, no_devices, draft)?
         } else {
@@ -76,7 +76,7 @@ fn visible(attributes: u64) -> u64 {
 fn bind(
     mount: &Mount,
     target: Target,
-    options: Options,
+    options: &Options,
     no_devices: bool,
     draft: &mut Draft,
 ) -> Result<Planned, StartError> {
@@ -92,8 +92,8 @@ fn bind(
     };
     let recursive = options.bind.unwrap_or(false);
     let source = c_path(source)?;
-    let shares = options.propagation.is_some_and(|(kind, _)| kind == libc::MS_SHARED);
-    let shared = shares.then(|| (source.clone(), recursive, draft.tree()));
+    let stays_connected = options.propagation.is_some_and(|(kind, _)| kind == libc::MS_SHARED);
+    let shared = stays_connected.then(|| (source.clone(), recursive, draft.tree()));
     let source = shared.as_ref().map_or(Source::Bind { path: source, recursive }, |(_, _, slot)| Source::Tree(*slot));
     let mut mount = attach(source, target, options);
     if no_devices {
@@ -117,7 +117,7 @@ fn file_system(
         ));
     }
     let name = mount.source().as_ref().map(|source| c_path(source)).transpose()?;
-    Ok(new(typ, name, target, options, no_devices, draft)?)
+    new(typ, name, target, options, no_devices, draft)
 }
 
 /// A mount of a new file system.
@@ -137,7 +137,7 @@ pub(super) fn new(
         options: data,
         mode_of_target: typ == "tmpfs" && !has_mode,
     };
-    let mut mount = attach(source, target, options);
+    let mut mount = attach(source, target, &options);
     mount.plain_target = matches!(typ, "proc" | "sysfs");
     if no_devices && typ != "devpts" {
         mount.attributes.set |= libc::MOUNT_ATTR_NODEV;
@@ -155,7 +155,7 @@ pub(super) fn new(
     Ok(Planned { mount, read_only_later, shared: None })
 }
 
-fn attach(source: Source, target: Target, options: Options) -> MountAction {
+fn attach(source: Source, target: Target, options: &Options) -> MountAction {
     let mut attributes = options.attributes;
     let mut recursive = options.recursive;
     if let Some((propagation, all)) = options.propagation {

@@ -92,6 +92,8 @@ pub(super) fn plan(asked: &Asked<'_>, draft: &mut Draft) -> Result<Keeper, Start
     let groups = mapping.as_ref().map_or(asked.facts.has(SETGID) || joins(Kind::User), |mapping| !mapping.deny_groups);
     let mut steps = Vec::new();
     let mut step = |field: &str, action| steps.push(Step { field: field.to_owned(), action });
+    // First, so that whatever is opened later gets a number above them.
+    step("process", Action::PlaceDescriptors);
     step("process", Action::NewSession);
     step("process", Action::ClearUmask);
     if let Some(value) = asked.process.oom_score_adj() {

@@ -173,11 +173,27 @@ impl Serialize for CapSet {
 
 impl<'de> Deserialize<'de> for CapSet {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        let digits = text.strip_prefix("0x").unwrap_or(&text);
-        u64::from_str_radix(digits, 16).map(Self).map_err(|_| {
-            de::Error::custom(format_args!("{text:?} is not a capability set: expected up to 16 hexadecimal digits"))
-        })
+        deserializer.deserialize_str(HexVisitor)
+    }
+}
+
+/// Reads a set from text only: a bare number in YAML would have been read as a decimal one.
+struct HexVisitor;
+
+impl de::Visitor<'_> for HexVisitor {
+    type Value = CapSet;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a capability set: up to 16 hexadecimal digits, in quotes")
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<CapSet, E> {
+        let digits = text.strip_prefix("0x").unwrap_or(text);
+        let invalid = || E::invalid_value(de::Unexpected::Str(text), &self);
+        if !digits.bytes().all(|digit| digit.is_ascii_hexdigit()) {
+            return Err(invalid());
+        }
+        u64::from_str_radix(digits, 16).map(CapSet).map_err(|_| invalid())
     }
 }
 
@@ -215,5 +231,16 @@ mod tests {
         assert_eq!(Capability::from_name("SYS_TIME").map(Capability::number), Some(25));
         assert_eq!(Capability::from_name("CHECKPOINT_RESTORE").map(Capability::number), Some(40));
         assert_eq!(Capability::from_name("CAP_NET_ADMIN"), None);
+    }
+
+    #[test]
+    fn a_set_is_read_from_hexadecimal_text_alone() {
+        let read = |json: &str| serde_json::from_str::<CapSet>(json);
+        assert_eq!(read("\"000001fffeffffff\"").unwrap(), CapSet(0x1ff_feff_ffff));
+        assert_eq!(read("\"0xff\"").unwrap(), CapSet(255));
+        for json in ["10", "\"\"", "\"+5\"", "\"fffffffffffffffff\"", "\"CHOWN\""] {
+            let error = read(json).unwrap_err().to_string();
+            assert!(error.contains("expected a capability set: up to 16 hexadecimal digits, in quotes"), "{error}");
+        }
     }
 }

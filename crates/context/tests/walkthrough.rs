@@ -1,5 +1,5 @@
 //! The four pods of the Kubernetes task "Configure a Security Context for a Pod or Container".
-#![allow(clippy::unwrap_used, reason = "outside a function marked as a test the helpers of one may panic too")]
+#![allow(clippy::unwrap_used, reason = "the functions that make a test's pods may panic too")]
 #![allow(clippy::needless_pass_by_value, reason = "json!() makes the values on the spot")]
 
 use std::fmt::Write as _;

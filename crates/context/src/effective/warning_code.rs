@@ -58,6 +58,8 @@ pub const FS_GROUP_SUB_PATH: &str = "fs-group-sub-path";
 pub const MOUNT_READ_ONLY: &str = "mount-read-only";
 /// A mount of a volume that the pod does not have.
 pub const VOLUME_MISSING: &str = "volume-missing";
+/// The node's runtime is not the one whose behaviour is predicted.
+pub const RUNTIME_NOT_MODELLED: &str = "runtime-not-modelled";
 /// windowsOptions on Linux.
 pub const WINDOWS_OPTIONS: &str = "windows-options";
 
@@ -92,5 +94,25 @@ pub const ALL: &[&str] = &[
     FS_GROUP_SUB_PATH,
     MOUNT_READ_ONLY,
     VOLUME_MISSING,
+    RUNTIME_NOT_MODELLED,
     WINDOWS_OPTIONS,
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::ALL;
+
+    #[test]
+    fn codes_are_unique_and_in_kebab_case() {
+        for (index, code) in ALL.iter().enumerate() {
+            assert!(code.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-'), "{code}");
+            assert!(!ALL[..index].contains(code), "{code}");
+        }
+    }
+
+    #[test]
+    fn every_constant_is_listed() {
+        let source = include_str!("warning_code.rs");
+        assert_eq!(source.matches("\npub const ").count() - 1, ALL.len());
+    }
+}

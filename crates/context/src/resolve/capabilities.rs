@@ -7,10 +7,11 @@
 
 use k8s_openapi::api::core::v1::Capabilities as Declared;
 
+use super::capability_names::{self, is_all, known};
 use super::outcome::{Outcome, Step, runc_error};
 use super::view::{ContainerView, PodView};
 use crate::capability::{CapSet, Capability};
-use crate::effective::{Capabilities, warning_code};
+use crate::effective::Capabilities;
 use crate::origin::{Origin, Value};
 use crate::process::CapabilitySets;
 
@@ -48,7 +49,7 @@ pub(crate) fn resolve(
         );
     }
     if let Some(declared) = declared {
-        warn(container, declared, root, outcome);
+        capability_names::warn(container, declared, root, outcome);
     }
     let sets = sets(&granted, root);
     Capabilities { add, drop, granted, missing, sets }
@@ -113,116 +114,8 @@ fn sets(granted: &Value<CapSet>, root: Option<bool>) -> Value<CapabilitySets> {
     }
 }
 
-fn is_all(name: &str) -> bool {
-    name.eq_ignore_ascii_case("ALL")
-}
-
-/// The capability that the runtime takes a name for: in any case, without `CAP_`.
-fn known(name: &str) -> Option<Capability> {
-    Capability::from_name(name).or_else(|| Capability::from_name(&name.to_uppercase()))
-}
-
 fn names(set: CapSet) -> String {
     set.iter().map(Capability::name).collect::<Vec<_>>().join(", ")
-}
-
-/// Names that do not do what they seem to.
-fn warn(container: &ContainerView<'_>, declared: &Declared, root: Option<bool>, outcome: &mut Outcome) {
-    let add = declared.add.as_deref().unwrap_or_default();
-    let drop = declared.drop.as_deref().unwrap_or_default();
-    if container.privileged() {
-        if !add.is_empty() || !drop.is_empty() {
-            outcome.warn(
-                warning_code::CAPABILITIES_IGNORED_WHEN_PRIVILEGED,
-                container.path("capabilities"),
-                "a privileged container has every capability that the node has, whatever is added or dropped",
-                "remove privileged, or capabilities",
-            );
-        }
-        return;
-    }
-    for (list, field) in [(add, "add"), (drop, "drop")] {
-        for (index, name) in list.iter().enumerate() {
-            spelling(container, name, &format!("capabilities.{field}[{index}]"), field, outcome);
-        }
-    }
-    let drops_all = drop.iter().any(|name| is_all(name));
-    for (index, name) in add.iter().enumerate() {
-        let undone = if is_all(name) {
-            drops_all
-        } else {
-            known(name).is_some_and(|added| drop.iter().any(|name| known(name) == Some(added)))
-        };
-        if undone {
-            outcome.warn(
-                warning_code::CAPABILITY_ADDED_AND_DROPPED,
-                container.path(&format!("capabilities.add[{index}]")),
-                format!("{name} is added and dropped: what is dropped is gone"),
-                "remove it from one of the lists",
-            );
-        }
-    }
-    if root == Some(false) {
-        let useless: Vec<_> = add
-            .iter()
-            .filter(|name| {
-                is_all(name) && !drops_all
-                    || known(name).is_some_and(|added| !drop.iter().any(|name| known(name) == Some(added)))
-            })
-            .map(String::as_str)
-            .collect();
-        if !useless.is_empty() {
-            outcome.warn(
-                warning_code::CAPABILITIES_WITHOUT_EFFECT,
-                container.path("capabilities.add"),
-                format!(
-                    "the process is not root, so {} stays in its bounding set and is in none of the sets that the kernel \
-                     checks",
-                    useless.join(", ")
-                ),
-                "give the file the capability in the image with setcap(8), or run as root with everything else dropped",
-            );
-        }
-    }
-}
-
-/// How a name is written.
-fn spelling(container: &ContainerView<'_>, name: &str, field: &str, verb: &str, outcome: &mut Outcome) {
-    if is_all(name) {
-        if name != "ALL" {
-            outcome.warn(
-                warning_code::CAPABILITY_CASE,
-                container.path(field),
-                format!("{name:?} works as ALL in containerd, and not for policies, which compare it as it is written"),
-                "write ALL",
-            );
-        }
-        return;
-    }
-    let upper = name.to_uppercase();
-    match known(name) {
-        Some(capability) if capability.name() != name => outcome.warn(
-            warning_code::CAPABILITY_CASE,
-            container.path(field),
-            format!("{name:?} works in containerd, and not for policies, which compare it as it is written"),
-            format!("write {}", capability.name()),
-        ),
-        Some(_) => {}
-        None => match upper.strip_prefix("CAP_") {
-            Some(bare) if Capability::from_name(bare).is_some() => outcome.warn(
-                warning_code::CAPABILITY_PREFIX,
-                container.path(field),
-                format!("containerd puts CAP_ before the name itself: {name:?} {verb}s nothing"),
-                format!("write {bare}"),
-            ),
-            _ => outcome.warn(
-                warning_code::CAPABILITY_UNKNOWN,
-                container.path(field),
-                format!("no kernel has a capability {name:?}: the runtime ignores it"),
-                "see capabilities(7) for the names, and leave CAP_ out",
-            ),
-        },
-    }
 }
 
 /// The pause container of every pod has the default set, so that a node without one of its members starts no pod at all.
@@ -243,7 +136,7 @@ mod tests {
     use super::*;
     use crate::effective::RefusalReason;
     use crate::facts::Facts;
-    use crate::resolve::testing::{busybox, codes, container, on_node, pod, resolve_one};
+    use crate::resolve::testing::{busybox, container, on_node, pod, resolve_one};
 
     /// A node that lacks SYS_RESOURCE.
     fn node() -> Facts {
@@ -337,28 +230,5 @@ mod tests {
         assert_eq!(nothing.capabilities.sets.get(), Some(&CapabilitySets::default()));
         let never_root = resolve_one(&pod("{}"), &container(r#"{"runAsNonRoot": true}"#), &Facts::default());
         assert_eq!(never_root.capabilities.sets.get().map(|sets| sets.effective), Some(CapSet::EMPTY));
-    }
-
-    #[test]
-    fn each_misspelling_is_a_warning_of_its_own() {
-        let warned = |context: &str| codes(&resolve_one(&pod("{}"), &container(context), &busybox("")));
-        assert_eq!(warned(r#"{"capabilities": {"add": ["CAP_NET_ADMIN"]}}"#), [warning_code::CAPABILITY_PREFIX]);
-        assert_eq!(warned(r#"{"capabilities": {"drop": ["all"]}}"#), [warning_code::CAPABILITY_CASE]);
-        assert_eq!(warned(r#"{"capabilities": {"add": ["FLY"]}}"#), [warning_code::CAPABILITY_UNKNOWN]);
-        assert_eq!(
-            warned(r#"{"capabilities": {"add": ["KILL"], "drop": ["KILL"]}}"#),
-            [warning_code::CAPABILITY_ADDED_AND_DROPPED]
-        );
-        assert_eq!(warned(r#"{"capabilities": {"add": ["KILL"], "drop": ["ALL"]}}"#), Vec::<&str>::new());
-    }
-
-    #[test]
-    fn capabilities_for_another_user_than_root_are_a_warning() {
-        let effective = resolve_one(
-            &pod("{}"),
-            &container(r#"{"runAsUser": 4321, "runAsGroup": 1, "capabilities": {"add": ["NET_BIND_SERVICE"]}}"#),
-            &busybox(""),
-        );
-        assert_eq!(codes(&effective), [warning_code::CAPABILITIES_WITHOUT_EFFECT]);
     }
 }

@@ -3,6 +3,7 @@
 mod allow_privilege_escalation;
 mod app_armor_profile;
 mod capabilities;
+mod capability_names;
 mod fs_group;
 mod home;
 mod host_namespaces;
@@ -14,6 +15,7 @@ mod read_only_root_filesystem;
 mod run_as_group;
 mod run_as_non_root;
 mod run_as_user;
+mod runtime;
 mod sandbox_user;
 mod se_linux_options;
 mod seccomp_profile;
@@ -42,6 +44,7 @@ use view::{ContainerView, PodView};
 pub fn resolve(metadata: &ObjectMeta, spec: &PodSpec, facts: &Facts) -> EffectivePod {
     let pod = PodView::new(metadata, spec, facts);
     let mut outcome = Outcome::default();
+    runtime::warn(&pod, &mut outcome);
     windows_options::check_pod(&pod, &mut outcome);
     sysctls::refuse_pod(&pod, &mut outcome);
     app_armor_profile::refuse_pod(&pod, &mut outcome);

@@ -21,6 +21,9 @@ pub const VALIDATED_SCC: &str = "openshift.io/scc";
 /// Says on whose behalf: `user` or `serviceaccount`.
 pub const VALIDATED_SCC_SUBJECT_TYPE: &str = "security.openshift.io/validated-scc-subject-type";
 
+/// A kernel that has every sysctl of the safe list.
+pub(crate) const MODERN_KERNEL: (u32, u32) = (u32::MAX, 0);
+
 /// Before every refusal that comes of trials.
 const UNABLE: &str = "unable to validate against any security context constraint";
 
@@ -63,7 +66,7 @@ impl Engine {
         let mut ordered: Vec<_> = constraints.into_iter().collect();
         ordered.iter_mut().for_each(SecurityContextConstraints::set_defaults);
         ordered.sort_by(order::compare);
-        Self { ordered, kernel: (u32::MAX, 0) }
+        Self { ordered, kernel: MODERN_KERNEL }
     }
 
     /// The kernel (major, minor) of the machine that the API server runs on, which decides whether a few newer
@@ -154,13 +157,12 @@ impl Candidates {
             Operation::Update { .. } => Mutation::None,
         };
         let required = pod::annotation(&decision.pod, REQUIRED_SCC).unwrap_or_default();
-        if let Operation::Update { old } | Operation::UpdateEphemeralContainers { old } = operation {
-            if pod::annotation(old, REQUIRED_SCC).unwrap_or_default() != required {
-                let error =
-                    format!("invalid change of required security context constraint annotation: {REQUIRED_SCC}");
-                decision.message = Some(forbidden(&decision.pod, &error));
-                return decision;
-            }
+        if let Operation::Update { old } | Operation::UpdateEphemeralContainers { old } = operation
+            && pod::annotation(old, REQUIRED_SCC).unwrap_or_default() != required
+        {
+            let error = format!("invalid change of required security context constraint annotation: {REQUIRED_SCC}");
+            decision.message = Some(forbidden(&decision.pod, &error));
+            return decision;
         }
         match self.run(&decision.pod, user, mutation, required, "", access) {
             Err(error) => decision.message = Some(forbidden(&decision.pod, &error)),
@@ -223,7 +225,7 @@ impl Candidates {
     }
 
     /// The candidates that count for a pod, or why there are none.
-    fn prepared(&self, required: &str) -> Result<Vec<&Provider>, String> {
+    pub(crate) fn prepared(&self, required: &str) -> Result<Vec<&Provider>, String> {
         let candidates: Vec<_> =
             self.providers.iter().filter(|(name, _)| required.is_empty() || name == required).collect();
         if candidates.is_empty() && !required.is_empty() {

@@ -14,10 +14,13 @@
 
 mod access;
 mod admit;
+mod audit;
 mod constraints;
 mod decision;
+mod diff;
 mod go;
 mod namespace;
+mod near;
 mod order;
 pub mod platform;
 mod pod;
@@ -33,8 +36,10 @@ pub use constraints::{
     SELinuxContextStrategyOptions, SecurityContextConstraints, decode, validate, validate_update,
 };
 pub use decision::{Decision, Outcome, Skipped, Trial};
+pub use diff::{FieldDiff, Looser, diff};
 pub use go::Value;
 pub use namespace::{BlockError, MCS, Namespace, NamespaceError, ProviderError, SUPPLEMENTAL_GROUPS, UID_RANGE};
+pub use near::{Edit, MissingGrant, NearMiss, apply, minimal_for};
 pub use order::{Why, compare, score, why_before};
 pub use pod::{ContainerAt, ContainerKind, api_defaults};
 pub use skip::IGNORED_SUBRESOURCES;
@@ -42,3 +47,5 @@ pub use strategy::StrategyError;
 pub use strategy::sysctls::SAFE as SAFE_SYSCTLS;
 pub use strategy::volumes::{FS_TYPES, fs_type, is_service_account_token};
 pub use violation::{Control, Fault, FieldError, Violation};
+
+pub(crate) use admit::MODERN_KERNEL;

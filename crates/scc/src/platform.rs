@@ -1,7 +1,7 @@
 //! The SCCs that OpenShift installs on every cluster, for when a dump has none.
 //!
-//! Facts of release 4.21 and later; `hostnetwork` allows no capability that `restricted` does not, and so on, which is
-//! why each is written as its difference from another.
+//! Facts of the releases that have `restricted-v3`. Most differ little from another, which is
+//! why each is written as its difference from it.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 

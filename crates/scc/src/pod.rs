@@ -156,3 +156,12 @@ fn default_volume(volume: &mut Volume) {
         }
     }
 }
+
+/// The ports of the container at that place, to be written to.
+pub(crate) fn ports_mut(spec: &mut PodSpec, at: ContainerAt) -> Option<&mut Vec<ContainerPort>> {
+    match at.kind {
+        ContainerKind::Init => spec.init_containers.as_mut()?.get_mut(at.index)?.ports.as_mut(),
+        ContainerKind::Regular => spec.containers.get_mut(at.index)?.ports.as_mut(),
+        ContainerKind::Ephemeral => spec.ephemeral_containers.as_mut()?.get_mut(at.index)?.ports.as_mut(),
+    }
+}

@@ -54,7 +54,7 @@ impl Provider {
         let (run_as_user, se_linux_context, fs_group, supplemental_groups) = strategies().map_err(|source| {
             ProviderError::Strategy { namespace: namespace.name.into(), scc: scc.name().into(), source }
         })?;
-        Ok(Self { run_as_user, se_linux_context, fs_group, supplemental_groups, kernel, scc })
+        Ok(Self { scc, run_as_user, se_linux_context, fs_group, supplemental_groups, kernel })
     }
 
     /// Fills in what the pod leaves out, then judges the result. `pod` must have the API's defaults.

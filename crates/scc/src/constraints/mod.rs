@@ -19,6 +19,7 @@ use decode::null_as_default;
 pub const ALL: &str = "*";
 
 /// A set of conditions that a pod must run with in order to be accepted.
+#[allow(clippy::struct_excessive_bools, reason = "the fields are the API's")]
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SecurityContextConstraints {

@@ -159,7 +159,7 @@ mod tests {
     use crate::constraints::{AllowedFlexVolume, decode};
 
     fn valid() -> SecurityContextConstraints {
-        let mut scc = decode(&serde_json::json!({
+        let mut scc = decode(serde_json::json!({
             "metadata": {"name": "x"},
             "runAsUser": {"type": "RunAsAny"},
             "seLinuxContext": {"type": "RunAsAny"},
@@ -281,9 +281,9 @@ mod tests {
 
     #[test]
     fn decoding_names_the_field() {
-        let error = decode(&serde_json::json!({"fsGroup": {"ranges": [{"min": "x"}]}})).unwrap_err();
+        let error = decode(serde_json::json!({"fsGroup": {"ranges": [{"min": "x"}]}})).unwrap_err();
         assert_eq!(error.field, "fsGroup.ranges[0].min");
         assert_eq!(error.to_string(), "fsGroup.ranges[0].min: invalid type: string \"x\", expected i64");
-        assert!(decode(&serde_json::json!({"allowHostIPC": null, "fsGroup": null, "users": null})).is_ok());
+        assert!(decode(serde_json::json!({"allowHostIPC": null, "fsGroup": null, "users": null})).is_ok());
     }
 }

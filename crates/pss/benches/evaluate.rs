@@ -7,9 +7,6 @@ use ringfence_pss::{Level, Version, evaluate};
 use serde_json::{Value, json};
 use std::fs;
 
-#[global_allocator]
-static ALLOC: divan::AllocProfiler = divan::AllocProfiler::system();
-
 const LEVELS: [Level; 2] = [Level::Baseline, Level::Restricted];
 
 fn main() {

@@ -88,7 +88,8 @@ impl<'p> Verdict<'p> {
     /// What the API server says is wrong, with the details: `hostPort (container "app" uses hostPort 80), privileged
     /// (…)`. Empty if the pod is allowed.
     pub fn detail(&self) -> String {
-        let mut text = String::new();
+        // What one finding has to tell is seldom longer, so that the text seldom moves.
+        let mut text = String::with_capacity(self.findings.len() * 96);
         for violation in self.violations() {
             text.push_str(if text.is_empty() { "" } else { ", " });
             text.push_str(violation.reason());

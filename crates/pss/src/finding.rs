@@ -265,6 +265,10 @@ impl<'p> Findings<'p> {
 
     fn push(&mut self, field: &'static Field, container: Option<Container<'p>>, item: Item<'p>, value: Value<'p>) {
         let Self { control, revision, .. } = *self;
+        if self.list.is_empty() {
+            // Enough for most pods that are refused, so that the list seldom moves.
+            self.list.reserve(8);
+        }
         self.list.push(Finding { judge: control, control, revision, field, container, item, value });
     }
 }

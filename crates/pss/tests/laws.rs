@@ -2,8 +2,9 @@
 
 use k8s_openapi::{
     api::core::v1::{
-        AppArmorProfile, Capabilities, Container, ContainerPort, EphemeralContainer, PodOS, PodSecurityContext,
-        PodSpec, SELinuxOptions, SeccompProfile, SecurityContext, Sysctl, Volume, WindowsSecurityContextOptions,
+        AppArmorProfile, Capabilities, Container, ContainerPort, EmptyDirVolumeSource, EphemeralContainer,
+        HostPathVolumeSource, NFSVolumeSource, PodOS, PodSecurityContext, PodSpec, SELinuxOptions, SeccompProfile,
+        SecurityContext, Sysctl, Volume, WindowsSecurityContextOptions,
     },
     apimachinery::pkg::apis::meta::v1::ObjectMeta,
 };
@@ -87,12 +88,11 @@ prop_compose! {
 }
 
 fn volume() -> impl Strategy<Value = Volume> {
-    let some = |set| if set { Some(Default::default()) } else { None };
     (prop::bool::weighted(0.8), prop::bool::weighted(0.2), prop::bool::weighted(0.1)).prop_map(
-        move |(empty_dir, host_path, nfs)| Volume {
-            empty_dir: if empty_dir { Some(Default::default()) } else { None },
-            host_path: if host_path { Some(Default::default()) } else { None },
-            nfs: some(nfs),
+        |(empty_dir, host_path, nfs)| Volume {
+            empty_dir: empty_dir.then(EmptyDirVolumeSource::default),
+            host_path: host_path.then(HostPathVolumeSource::default),
+            nfs: nfs.then(NFSVolumeSource::default),
             ..Volume::default()
         },
     )

@@ -1,7 +1,7 @@
 //! The pages in `docs/controls` say what the doc comments say. `UPDATE_DOCS=1` writes them anew.
 
 use ringfence_pss::{CONTROLS, Control};
-use std::{collections::BTreeMap, fs, path::PathBuf};
+use std::{collections::BTreeMap, fmt::Write as _, fs, path::PathBuf};
 
 fn directory() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../docs/controls")
@@ -14,7 +14,8 @@ fn overview() -> String {
          | Control | Level | Since | |\n| --- | --- | --- | --- |\n",
     );
     for Control { id, level, title, revisions, .. } in CONTROLS {
-        page.push_str(&format!("| [{id}]({id}.md) | {level} | {} | {title} |\n", revisions[0].since));
+        // Writing to a String cannot fail.
+        let _ = writeln!(page, "| [{id}]({id}.md) | {level} | {} | {title} |", revisions[0].since);
     }
     page
 }
@@ -51,8 +52,7 @@ fn every_page_has_its_headings_and_a_line_for_every_field_and_version() {
         let page = control.page();
         let heading = |name: &str| page.lines().position(|line| line == format!("## {name}"));
         let fields = if control.fields.len() == 1 { "Restricted field" } else { "Restricted fields" };
-        let order =
-            ["What it does", "Why is this bad", "Example", "Use instead", fields, "Versions"].map(|name| heading(name));
+        let order = ["What it does", "Why is this bad", "Example", "Use instead", fields, "Versions"].map(heading);
         assert!(order.iter().all(Option::is_some) && order.is_sorted(), "{}: {order:?}", control.id);
         assert!(control.fields.iter().all(|field| page.contains(&format!("| `{}` |", field.path))));
         assert!(control.revisions.iter().all(|revision| page.contains(&format!("\n- {}: ", revision.since))));

@@ -149,7 +149,7 @@ fn detail(found: &[Finding<'_>], out: &mut String) {
         out.push_str(words::plural("annotation", "annotations", annotations));
     }
     out.push_str(" must not set AppArmor profile type to ");
-    words::quoted(&values, out);
+    words::quoted(values, out);
 }
 
 #[cfg(test)]

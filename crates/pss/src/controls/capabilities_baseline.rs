@@ -102,7 +102,7 @@ fn capabilities_baseline_1_0<'p>(pod: &Pod<'p>, out: &mut Findings<'p>) {
 fn detail(found: &[Finding<'_>], out: &mut String) {
     words::containers(found, out);
     out.push_str(" must not include ");
-    words::quoted(&words::values(found), out);
+    words::quoted(words::values(found), out);
     out.push_str(" in securityContext.capabilities.add");
 }
 

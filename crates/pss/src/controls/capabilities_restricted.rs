@@ -115,16 +115,19 @@ fn capabilities_restricted_1_25<'p>(pod: &Pod<'p>, out: &mut Findings<'p>) {
 }
 
 fn detail(found: &[Finding<'_>], out: &mut String) {
-    let (added, not_dropped): (Vec<_>, Vec<_>) = found.iter().partition(|finding| finding.is_at(&ADD));
-    if !not_dropped.is_empty() {
-        words::containers(not_dropped.iter().copied(), out);
+    let not_dropped = found.iter().filter(|finding| finding.is_at(&DROP));
+    let added = found.iter().filter(|finding| finding.is_at(&ADD));
+    let mut separator = "";
+    if not_dropped.clone().next().is_some() {
+        words::containers(not_dropped, out);
         out.push_str(r#" must set securityContext.capabilities.drop=["ALL"]"#);
+        separator = "; ";
     }
-    if !added.is_empty() {
-        out.push_str(if not_dropped.is_empty() { "" } else { "; " });
-        words::containers(added.iter().copied(), out);
+    if added.clone().next().is_some() {
+        out.push_str(separator);
+        words::containers(added.clone(), out);
         out.push_str(" must not include ");
-        words::quoted(&words::values(added), out);
+        words::quoted(words::values(added), out);
         out.push_str(" in securityContext.capabilities.add");
     }
 }

@@ -77,8 +77,7 @@ fn host_namespaces_1_0<'p>(pod: &Pod<'p>, out: &mut Findings<'p>) {
 }
 
 fn detail(found: &[Finding<'_>], out: &mut String) {
-    let settings: Vec<_> = found.iter().map(|finding| format!("{}=true", finding.field().name())).collect();
-    words::listed(&settings, out);
+    words::listed(found.iter().map(|finding| format!("{}=true", finding.field().name())), out);
 }
 
 #[cfg(test)]

@@ -86,7 +86,7 @@ fn detail(found: &[Finding<'_>], out: &mut String) {
     let ports = words::set(found.iter().map(|finding| finding.value().to_string()));
     out.push_str(words::plural(" uses ", " use ", containers));
     out.push_str(words::plural("hostPort ", "hostPorts ", ports.len()));
-    words::listed(&ports, out);
+    words::listed(ports, out);
 }
 
 #[cfg(test)]

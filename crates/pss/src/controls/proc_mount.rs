@@ -99,7 +99,7 @@ fn proc_mount_1_35<'p>(pod: &Pod<'p>, out: &mut Findings<'p>) {
 pub(super) fn detail(found: &[Finding<'_>], out: &mut String) {
     words::containers(found, out);
     out.push_str(" must not set securityContext.procMount to ");
-    words::quoted(&words::values(found), out);
+    words::quoted(words::values(found), out);
 }
 
 #[cfg(test)]

@@ -180,13 +180,13 @@ fn refused_source(volume: &Volume) -> Option<&'static Field> {
 }
 
 fn detail(found: &[Finding<'_>], out: &mut String) {
-    let own: Vec<_> = found.iter().filter(|finding| finding.control().id == CONTROL.id).copied().collect();
-    let volumes = words::volumes(&own, out);
-    let types =
-        words::set(own.iter().map(|finding| if finding.is_at(&UNKNOWN) { "unknown" } else { finding.field().name() }));
+    let own = found.iter().filter(|finding| finding.control().id == CONTROL.id);
+    let volumes = words::volumes(own.clone(), out);
+    let name = |finding: &Finding<'_>| if finding.is_at(&UNKNOWN) { "unknown" } else { finding.field().name() };
+    let types = words::set(own.map(name));
     out.push_str(words::plural(" uses ", " use ", volumes));
     out.push_str(words::plural("restricted volume type ", "restricted volume types ", types.len()));
-    words::quoted(&types, out);
+    words::quoted(types, out);
 }
 
 #[cfg(test)]

@@ -110,13 +110,13 @@ fn run_as_non_root_1_35<'p>(pod: &Pod<'p>, out: &mut Findings<'p>) {
 
 /// Upstream tells who lacks the field only once nobody sets it to false.
 fn detail(found: &[Finding<'_>], out: &mut String) {
-    let set: Vec<_> = found.iter().filter(|finding| finding.value() != Value::Missing).copied().collect();
-    if set.is_empty() {
+    let set = found.iter().filter(|finding| finding.value() != Value::Missing);
+    if set.clone().next().is_none() {
         out.push_str("pod or ");
         words::containers(found, out);
         out.push_str(" must set securityContext.runAsNonRoot=true");
     } else {
-        words::setters(&set, out);
+        words::setters(set, out);
         out.push_str(" must not set securityContext.runAsNonRoot=false");
     }
 }

@@ -156,7 +156,7 @@ fn detail(found: &[Finding<'_>], out: &mut String) {
     let mut separator = "";
     if !types.is_empty() {
         out.push_str(words::plural("type ", "types ", types.len()));
-        words::quoted(&types, out);
+        words::quoted(types, out);
         separator = "; ";
     }
     let sets =

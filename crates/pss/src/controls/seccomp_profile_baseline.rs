@@ -150,13 +150,21 @@ fn detail_1_0(found: &[Finding<'_>], out: &mut String) {
         found.iter().filter_map(|finding| finding.key().map(|key| format!("{key}={}", Quoted(finding.text())))),
     );
     out.push_str(words::plural("forbidden annotation ", "forbidden annotations ", annotations.len()));
-    words::listed(&annotations, out);
+    words::listed(annotations, out);
 }
 
-pub(super) fn detail_1_19(found: &[Finding<'_>], out: &mut String) {
-    words::setters(found, out);
+fn detail_1_19(found: &[Finding<'_>], out: &mut String) {
+    must_not_set(found, out);
+}
+
+pub(super) fn must_not_set<'a, 'p: 'a, I>(found: I, out: &mut String)
+where
+    I: IntoIterator<Item = &'a Finding<'p>, IntoIter: Clone>,
+{
+    let found = found.into_iter();
+    words::setters(found.clone(), out);
     out.push_str(" must not set securityContext.seccompProfile.type to ");
-    words::quoted(&words::values(found), out);
+    words::quoted(words::values(found), out);
 }
 
 #[cfg(test)]

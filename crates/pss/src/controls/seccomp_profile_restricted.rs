@@ -1,6 +1,6 @@
 //! `seccompProfile_restricted`: every container has a seccomp profile.
 
-use super::seccomp_profile_baseline::{detail_1_19, is_allowed_type};
+use super::seccomp_profile_baseline::{is_allowed_type, must_not_set};
 use crate::{
     control::{Control, Revision, documented},
     field::{Field, Remedy},
@@ -112,13 +112,13 @@ fn seccomp_profile_restricted_1_25<'p>(pod: &Pod<'p>, out: &mut Findings<'p>) {
 
 /// Upstream tells who lacks a profile only once nobody sets a bad one.
 fn detail(found: &[Finding<'_>], out: &mut String) {
-    let set: Vec<_> = found.iter().filter(|finding| finding.value() != Value::Missing).copied().collect();
-    if set.is_empty() {
+    let set = found.iter().filter(|finding| finding.value() != Value::Missing);
+    if set.clone().next().is_none() {
         out.push_str("pod or ");
         words::containers(found, out);
         out.push_str(r#" must set securityContext.seccompProfile.type to "RuntimeDefault" or "Localhost""#);
     } else {
-        detail_1_19(&set, out);
+        must_not_set(set, out);
     }
 }
 

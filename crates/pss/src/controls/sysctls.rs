@@ -155,8 +155,7 @@ fn sysctls<'p>(pod: &Pod<'p>, out: &mut Findings<'p>, minor: u64) {
 }
 
 fn detail(found: &[Finding<'_>], out: &mut String) {
-    let names: Vec<_> = found.iter().map(Finding::text).collect();
-    words::listed(&names, out);
+    words::listed(found.iter().map(Finding::text), out);
 }
 
 #[cfg(test)]

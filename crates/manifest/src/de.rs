@@ -13,6 +13,7 @@ use serde::de::{
 
 use crate::document::{Kind, Node};
 use crate::number::float_as_integer;
+use crate::time;
 use crate::tree::{Entry, NodeId};
 
 /// Values of any type, of which only managedFields holds some, may be nested as deep.
@@ -178,16 +179,16 @@ impl<'d> Deserializer<'d> for Decoder<'d> {
     }
 
     fn deserialize_newtype_struct<V: Visitor<'d>>(self, name: &str, visitor: V) -> Result<V::Value, DecodeError> {
-        // A quantity may be written as a number; its text is what counts.
-        if name == "Quantity" {
-            let text = match self.node.kind() {
-                Kind::Null => "0".to_owned(),
-                Kind::Int(_) | Kind::Uint(_) | Kind::Float(_) => self.node.to_json(),
-                _ => return visitor.visit_newtype_struct(self),
-            };
-            return visitor.visit_newtype_struct(text.into_deserializer());
-        }
-        visitor.visit_newtype_struct(self)
+        let text = match (name, self.node.kind()) {
+            // A quantity may be written as a number; its text is what counts.
+            ("Quantity", Kind::Null) => "0".to_owned(),
+            ("Quantity", Kind::Int(_) | Kind::Uint(_) | Kind::Float(_)) => self.node.to_json(),
+            // Go's zero time.
+            ("Time" | "MicroTime", Kind::Null) => "0001-01-01T00:00:00Z".to_owned(),
+            ("Time" | "MicroTime", Kind::Str(text)) if text.get(11..).is_some() => time::strict(text),
+            _ => return visitor.visit_newtype_struct(self),
+        };
+        visitor.visit_newtype_struct(text.into_deserializer())
     }
 
     fn deserialize_seq<V: Visitor<'d>>(self, visitor: V) -> Result<V::Value, DecodeError> {

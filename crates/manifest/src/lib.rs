@@ -44,6 +44,7 @@
 mod de;
 mod document;
 mod error;
+mod invalid;
 mod json;
 mod locate;
 mod location;

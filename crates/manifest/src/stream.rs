@@ -171,61 +171,74 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Reads a chunk that begins with `{` as JSON objects, one after the other. Gives up, so that it is read as YAML,
-    /// if it is not JSON after all.
+    /// Reads a chunk that begins with `{` as JSON objects, one after the other. While there have been none or one, what
+    /// is not JSON may be YAML, as it is to `kubectl`; whatever follows the root of such a document is read as well if
+    /// it begins like an object at the start of a line.
     fn json(&mut self, text: &'a str) -> bool {
-        let space = |c: char| matches!(c, ' ' | '\t' | '\n' | '\r');
-        if !text.trim_start_matches(space).starts_with('{') {
+        if !text.trim_start_matches(SPACE).starts_with('{') {
             return false;
         }
-        let (first, start) = (self.documents.len(), self.base);
         let mut pos = 0;
+        let (before, mut objects) = (self.documents.len(), 0);
         loop {
             let rest = text.get(pos..).unwrap_or_default();
-            let object = rest.trim_start_matches(space);
-            self.base = self.base.advanced(rest, rest.len() - object.len());
-            let read = self.documents.len() - first;
+            let object = skip_comments(rest);
+            let begin = text.len() - object.len();
+            self.base = self.base.advanced(rest, begin - pos);
             if object.is_empty() {
                 return true;
             }
-            let outcome = if object.starts_with('{') || read > 1 {
-                json::read(object)
-            } else {
-                Err(json::JsonError { message: "", pos: 0 })
+            let error = match json::read(object) {
+                Ok((tree, root, len)) if object.starts_with('{') => {
+                    let (own, _) = object.split_at(len);
+                    self.push(own, tree, Some(root));
+                    self.base = self.base.advanced(own, len);
+                    pos = begin + len;
+                    objects += 1;
+                    continue;
+                }
+                Ok(_) => json::JsonError { message: "expected an object", pos: 0 },
+                Err(error) => error,
             };
-            match outcome {
-                Ok((tree, root, len)) => {
-                    let (object, after) = object.split_at(len);
-                    self.push(object, tree, Some(root));
-                    self.base = self.base.advanced(object, len);
-                    pos = text.len() - after.len();
-                }
+            // Where the next line begins an object, if lines are what this is made of.
+            let next = object.get(error.pos..).and_then(|o| o.find("\n{")).map(|n| error.pos + n + 1);
+            let own = object.get(..next.unwrap_or(object.len())).unwrap_or_default();
+            // An object with a quoted key, or none, was meant as JSON.
+            let quoted = object.get(1..).is_some_and(|o| o.trim_start().starts_with(['"', '}']));
+            let ambiguous = objects == 0 || (objects == 1 && !quoted);
+            let whole = if next.is_some() && self.documents.len() == before { object } else { "" };
+            let as_yaml = [own, whole].into_iter().filter(|o| ambiguous && !o.is_empty());
+            let mut as_yaml = as_yaml.map(|o| (o, yaml::compose(o)));
+            let mut failure = None;
+            let read = as_yaml.find_map(|(own, outcome)| match outcome {
+                Ok((tree, root)) => Some((own, tree, root)),
                 Err(error) => {
-                    // The next line that begins an object, if lines are what this is made of.
-                    let resume = object.get(error.pos..).and_then(|o| o.find("\n{")).map(|n| error.pos + n + 1);
-                    let ambiguous = read == 0 || (read == 1 && !object.starts_with('{'));
-                    if ambiguous {
-                        if let Ok((tree, root)) = yaml::compose(text) {
-                            self.documents.truncate(first);
-                            self.base = start;
-                            self.push(text, tree, root);
-                            return true;
-                        }
-                        let quoted = object.get(1..).is_some_and(|o| o.trim_start().starts_with(['"', '}']));
-                        if resume.is_none() && !quoted {
-                            self.documents.truncate(first);
-                            self.base = start;
-                            return false;
-                        }
-                    }
-                    let message = if error.message.is_empty() { "expected an object" } else { error.message };
-                    let end = resume.unwrap_or(object.len());
-                    let (object, after) = object.split_at(end);
-                    self.fail(object, ReadError::at(message, object, error.pos));
-                    self.base = self.base.advanced(object, end);
-                    pos = text.len() - after.len();
+                    failure.get_or_insert(error);
+                    None
                 }
-            }
+            });
+            drop(as_yaml);
+            let len = if let Some((own, tree, root)) = read {
+                self.push(own, tree, root);
+                own.len()
+            } else {
+                let in_json = || ReadError::at(error.message, own, error.pos);
+                self.fail(own, failure.filter(|_| !quoted).unwrap_or_else(in_json));
+                own.len()
+            };
+            self.base = self.base.advanced(object, len);
+            pos = begin + len;
         }
     }
+}
+
+const SPACE: [char; 4] = [' ', '\t', '\n', '\r'];
+
+/// Passes over white space, and over comments, which JSON has not but files of objects do.
+fn skip_comments(text: &str) -> &str {
+    let mut rest = text.trim_start_matches(SPACE);
+    while rest.starts_with('#') {
+        rest = rest.split_once('\n').map_or("", |(_, after)| after).trim_start_matches(SPACE);
+    }
+    rest
 }

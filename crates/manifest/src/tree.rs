@@ -108,6 +108,8 @@ pub(crate) enum KeyClass {
     Bool,
     /// Equal to no other key, not even to itself.
     Nan,
+    /// Null, or an integer above `i64::MAX`: JSON has no such key, and a document that ends up with one is refused.
+    Unsupported,
     /// `<<`: the value's entries are taken over.
     Merge,
 }

@@ -6,6 +6,7 @@ use k8s_openapi::api::core::v1::PodSpec;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use crate::document::{Document, Kind, Node};
+use crate::invalid::{self, Refusal};
 use crate::problem::{Problem, ProblemKind};
 use crate::schema::{self, TypeId};
 
@@ -189,12 +190,27 @@ impl Document<'_> {
     pub fn problems(&self) -> Vec<Problem> {
         let mut problems = schema::duplicates(self);
         for Found { node, path, workload, .. } in self.objects() {
-            if let Some(kind) = workload {
-                problems.extend(schema::check(self, node, TypeId::of(kind), &path));
+            let Some(kind) = workload else { continue };
+            let objections = schema::check(self, node, TypeId::of(kind), &path);
+            let readable = objections.iter().all(|p| p.kind != ProblemKind::Type);
+            problems.extend(objections);
+            // What cannot be decoded is never validated.
+            if let Some((object, metadata, spec)) = readable.then(|| decode(node, kind).ok()).flatten() {
+                let refusals = invalid::refusals(metadata.as_ref().unwrap_or(&object), &spec);
+                let pod = join(&path, kind.template_path());
+                problems.extend(refusals.into_iter().map(|refusal| self.refused(node, &path, &pod, refusal)));
             }
         }
         problems.sort_by_key(|p| (p.location.offset, p.kind));
         problems
+    }
+
+    fn refused(&self, object: Node<'_>, object_path: &str, pod_path: &str, refusal: Refusal) -> Problem {
+        let field = join(pod_path, &refusal.field);
+        let below = field.get(object_path.len()..).unwrap_or_default();
+        let span = object.locate(below).value;
+        let (location, message) = (self.location(span.start), refusal.message);
+        Problem { kind: ProblemKind::Invalid, field, message, hint: None, span, location }
     }
 
     fn objects(&self) -> Vec<Found<'_>> {

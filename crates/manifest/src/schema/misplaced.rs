@@ -14,7 +14,7 @@ pub(crate) struct Level {
 /// The place where a field has an effect.
 pub(crate) struct Place {
     path: String,
-    /// What the field belongs to, and where it was found.
+    /// The type that the field belongs to.
     owner: &'static str,
 }
 
@@ -24,7 +24,15 @@ impl Place {
     }
 
     pub(crate) fn message(&self, field: &str) -> String {
-        format!("{field} has no effect here: it is a field of a {}", self.owner)
+        let owner = match self.owner {
+            "PodSpec" => "pod's spec",
+            "PodSecurityContext" => "pod's securityContext",
+            "SecurityContext" => "container's securityContext",
+            "Capabilities" => "container's capabilities",
+            "ObjectMeta" => "object's metadata",
+            other => other,
+        };
+        format!("{field} has no effect here: it belongs to the {owner}")
     }
 }
 
@@ -48,10 +56,9 @@ fn security_context(field: &str, levels: &[Level], path: &Path<'_>) -> Option<Pl
     let container_context = child(container, "securityContext")?;
     let (for_pod, for_container) = (pod_context.field(field).is_some(), container_context.field(field).is_some());
     let pod_path = path.prefix(pod.depth);
-    let in_pod =
-        || Place { path: below(&pod_path, &format!("securityContext.{field}")), owner: "pod's securityContext" };
+    let in_pod = || Place { path: below(&pod_path, &format!("securityContext.{field}")), owner: "PodSecurityContext" };
     let in_container =
-        |at: &str| Place { path: below(at, &format!("securityContext.{field}")), owner: "container's securityContext" };
+        |at: &str| Place { path: below(at, &format!("securityContext.{field}")), owner: "SecurityContext" };
     let all = below(&pod_path, "containers[*]");
     match innermost.name {
         "PodSpec" if for_pod => Some(in_pod()),
@@ -75,7 +82,7 @@ fn elsewhere(field: &str, levels: &[Level], path: &Path<'_>) -> Option<Place> {
     around.iter().rev().find_map(|level| {
         let of = level.of.get();
         // Names such as `name` and `type` are everywhere; only what the pod or the object itself has is worth a move.
-        let worth = matches!(of.name, "PodSpec") || level.depth == 0;
+        let worth = of.name == "PodSpec" || (level.depth == 0 && field != "status");
         (worth && of.field(field).is_some())
             .then(|| Place { path: below(&path.prefix(level.depth), field), owner: of.name })
     })

@@ -50,8 +50,8 @@ struct Composer<'t> {
     anchors: Vec<Anchored>,
     names: HashMap<&'t str, usize>,
     source: &'t str,
-    /// Whether a number is there that JSON cannot express.
-    infinite: bool,
+    /// Whether a number or a key is there that JSON cannot express.
+    beyond_json: bool,
     decoded: u64,
     aliased: u64,
 }
@@ -71,7 +71,7 @@ pub(crate) fn compose(text: &str) -> std::result::Result<(Tree, Option<NodeId>),
             anchors: Vec::new(),
             names: HashMap::new(),
             source: text,
-            infinite: false,
+            beyond_json: false,
             decoded: 1,
             aliased: 0,
         };
@@ -107,8 +107,8 @@ impl Composer<'_> {
                 self.place(node, &mut root)?;
             }
         }
-        if self.infinite {
-            self.refuse_infinite(root)?;
+        if self.beyond_json {
+            self.refuse_beyond_json(root)?;
         }
         Ok(root)
     }
@@ -187,7 +187,7 @@ impl Composer<'_> {
             Scalar::Int(i) => Value::Int(i),
             Scalar::Uint(u) => Value::Uint(u),
             Scalar::Float(f) => {
-                self.infinite |= !f.is_finite();
+                self.beyond_json |= !f.is_finite();
                 Value::Float(f)
             }
             Scalar::Str | Scalar::Binary => Value::Str(text),
@@ -312,13 +312,14 @@ impl Composer<'_> {
             Value::Float(f) if f.is_nan() => (KeyClass::Nan, ".nan".to_owned()),
             Value::Float(f) => (KeyClass::Float, number::float_key(f)),
             Value::Bool(b) => (KeyClass::Bool, b.to_string()),
-            other => {
-                let message = match other {
-                    Value::Null => "a map key may not be null",
-                    Value::Uint(_) => "a map key may not be an integer above 9223372036854775807",
-                    _ => "invalid map key: a map or a sequence",
-                };
-                return Err(SyntaxError { message: message.into(), pos: data.span.start as usize });
+            Value::Null | Value::Uint(_) => {
+                self.beyond_json = true;
+                let text = if data.value == Value::Null { "\0null".to_owned() } else { format!("\0{:?}", data.value) };
+                (KeyClass::Unsupported, text)
+            }
+            Value::Seq { .. } | Value::Map { .. } => {
+                let message = "invalid map key: a map or a sequence".to_owned();
+                return Err(SyntaxError { message, pos: data.span.start as usize });
             }
         };
         let side = &mut self.parser.scanner.side;
@@ -327,8 +328,9 @@ impl Composer<'_> {
         Ok(PendingKey { text: Text::side(from, side.len()), span: data.span, class })
     }
 
-    /// JSON has no infinity. One that a later key overrides does not matter, so this looks at the finished tree.
-    fn refuse_infinite(&self, root: Option<NodeId>) -> Result<()> {
+    /// JSON has no infinity, and only strings for keys. What a later key overrides does not matter, so this looks at the
+    /// finished tree.
+    fn refuse_beyond_json(&self, root: Option<NodeId>) -> Result<()> {
         let mut seen = vec![false; self.tree.nodes.len()];
         let mut open: Vec<NodeId> = root.into_iter().collect();
         while let Some(id) = open.pop() {
@@ -350,7 +352,16 @@ impl Composer<'_> {
                     return Err(SyntaxError { message, pos: data.span.start as usize });
                 }
                 Value::Seq { first, len } => open.extend(self.tree.items_of(first, len)),
-                Value::Map { first, len } => open.extend(self.tree.entries_of(first, len).iter().map(|e| e.value)),
+                Value::Map { first, len } => {
+                    for entry in self.tree.entries_of(first, len) {
+                        if entry.class == KeyClass::Unsupported {
+                            let message =
+                                "a map key may be neither null nor an integer above 9223372036854775807".to_owned();
+                            return Err(SyntaxError { message, pos: entry.key_span.start as usize });
+                        }
+                        open.push(entry.value);
+                    }
+                }
                 _ => {}
             }
         }

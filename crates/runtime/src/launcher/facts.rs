@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use oci_spec::runtime::Spec;
@@ -174,6 +174,25 @@ fn app_armor() -> bool {
     fs::read("/sys/module/apparmor/parameters/enabled").is_ok_and(|enabled| enabled.starts_with(b"Y"))
 }
 
+/// The directory of the launcher's cgroup in the hierarchy of cgroup v2, if that is mounted.
+pub(super) fn unified_cgroup() -> io::Result<Option<PathBuf>> {
+    let own = fs::read_to_string("/proc/thread-self/cgroup")?;
+    let mounts = fs::read_to_string("/proc/thread-self/mountinfo")?;
+    Ok(mounts.lines().find_map(|line| unified(line, &own)))
+}
+
+fn unified(mount: &str, own: &str) -> Option<PathBuf> {
+    let (before, after) = mount.split_once(" - ")?;
+    if after.split(' ').next() != Some("cgroup2") {
+        return None;
+    }
+    let mut before = before.split(' ').skip(3);
+    let (root, point) = (before.next()?, before.next()?);
+    let group = own.lines().find_map(|line| line.strip_prefix("0::"))?;
+    let below = group.strip_prefix(root.trim_end_matches('/'))?;
+    Some(PathBuf::from(format!("{point}{below}")))
+}
+
 /// The cgroup v1 hierarchies that are mounted, with the launcher's own cgroup in each; see cgroups(7) and
 /// proc_pid_mountinfo(5).
 fn hierarchies() -> io::Result<Vec<Hierarchy>> {
@@ -213,5 +232,12 @@ mod tests {
         let found = hierarchy(line, own).expect("a hierarchy");
         assert_eq!((found.name.as_str(), found.path.as_str()), ("cpu,cpuacct", "/sys/fs/cgroup/cpu,cpuacct/kube/pod"));
         assert_eq!(hierarchy(&line.replace("- cgroup", "- cgroup2"), own), None);
+    }
+
+    #[test]
+    fn the_own_group_of_version_2_is_found_too() {
+        let line = "35 24 0:30 / /sys/fs/cgroup rw,nosuid shared:4 - cgroup2 cgroup2 rw,nsdelegate";
+        assert_eq!(unified(line, "0::/user.slice\n"), Some(PathBuf::from("/sys/fs/cgroup/user.slice")));
+        assert_eq!(unified(&line.replace("cgroup2", "tmpfs"), "0::/\n"), None);
     }
 }

@@ -14,6 +14,7 @@
 
 mod child;
 mod facts;
+mod guard;
 mod mappings;
 mod plan;
 mod report;

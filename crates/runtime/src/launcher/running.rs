@@ -6,6 +6,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use rustix::io::Errno;
 use rustix::process::{Signal, WaitId, WaitIdOptions, pidfd_send_signal, waitid};
 
+use super::guard::Guard;
 use super::report::{Ended, Report};
 use crate::engine::{Exit, Running, StartError};
 
@@ -18,14 +19,14 @@ pub(super) struct Container {
     /// To the keeper; its end means that the launcher has given up.
     go: Option<OwnedFd>,
     report: Report,
-    /// Whether the end of the keeper is the end of everything.
-    contains_all: bool,
+    /// Removed when nothing is left in it.
+    _guard: Option<Guard>,
     ended: bool,
 }
 
 impl Container {
-    pub(super) fn new(keeper: OwnedFd, go: OwnedFd, report: Report, contains_all: bool) -> Self {
-        Self { keeper, process: None, go: Some(go), report, contains_all, ended: false }
+    pub(super) fn new(keeper: OwnedFd, go: OwnedFd, report: Report, guard: Option<Guard>) -> Self {
+        Self { keeper, process: None, go: Some(go), report, _guard: guard, ended: false }
     }
 
     pub(super) fn report(&self) -> &Report {
@@ -95,12 +96,12 @@ impl Drop for Container {
         if self.ended {
             return;
         }
-        // Neither can fail but for a process that has ended already.
-        if self.contains_all {
-            let _ = pidfd_send_signal(&self.keeper, Signal::KILL);
-        } else if let Some(process) = &self.process {
+        // Neither can fail but for a process that has ended already. The keeper, told by the end of `go` or by the end
+        // of the container, cleans up and ends; it could have been stopped by somebody.
+        if let Some(process) = &self.process {
             let _ = pidfd_send_signal(process, Signal::KILL);
         }
+        let _ = pidfd_send_signal(&self.keeper, Signal::CONT);
         self.go = None;
         // On an error there is nobody left to tell, and nothing left to try.
         let _ = self.reap();

@@ -9,6 +9,7 @@ use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{Pid, PidfdFlags, getpid, pidfd_open};
 
 use super::child::{self, Start, State};
+use super::guard::Guard;
 use super::mappings;
 use super::plan::Plan;
 use super::report::{Phase, Progress, Report};
@@ -20,17 +21,28 @@ use crate::sys;
 pub(super) fn start(plan: &Plan, stdio: Stdio, keep: Vec<OwnedFd>) -> Result<Container, StartError> {
     let descriptors = Descriptors::new(stdio, keep).map_err(machinery("cannot prepare file descriptors"))?;
     let report = Report::new().map_err(machinery("cannot map memory"))?;
+    let guard = plan.devices.as_deref().map(Guard::new).transpose()?;
     let mut state = State::new(plan);
     let Descriptors { executed, executed_child, go, go_child, launcher, place, needed, free, held } = descriptors;
-    let start = Start { plan, report: &report, go: go_child, launcher, place: &place, needed: &needed, free };
-    let (pid, keeper) = sys::clone::clone3(u64::from(plan.keeper.own), || {
+    let (needed, guard) = with_guard(needed, guard, free).map_err(machinery("cannot prepare file descriptors"))?;
+    let start = Start {
+        plan,
+        report: &report,
+        go: go_child,
+        launcher,
+        place: &place,
+        needed: &needed,
+        guard: guard.as_ref(),
+        free,
+    };
+    let (pid, keeper) = sys::clone::clone3(u64::from(plan.keeper.own), None, || {
         child::keep(&start, &mut state);
     })
     .map_err(|source| StartError::Step { step: plan.keeper.to_string(), source })?;
     // The child's ends, so that an end of file comes when the child's are gone.
     drop((start, executed_child, held));
 
-    let mut container = Container::new(keeper, go, report, plan.keeper.contains_all());
+    let mut container = Container::new(keeper, go, report, guard);
     if let Some(mapping) = &plan.keeper.mapping {
         mappings::write(pid, mapping)?;
         container.go().map_err(machinery("cannot let the container go on"))?;
@@ -101,6 +113,18 @@ impl Descriptors {
         let free = free.unsigned_abs();
         Ok(Self { executed, executed_child, go, go_child, launcher, place, needed, free, held })
     }
+}
+
+/// Adds the guard's descriptors to those that the child needs, above what the container keeps.
+fn with_guard(mut needed: Vec<RawFd>, guard: Option<Guard>, free: u32) -> io::Result<(Vec<RawFd>, Option<Guard>)> {
+    let Some(mut guard) = guard else { return Ok((needed, None)) };
+    let free = i32::try_from(free).map_err(io::Error::other)?;
+    for fd in [&mut guard.parent, &mut guard.group] {
+        *fd = fcntl_dupfd_cloexec(&*fd, free)?;
+        needed.push(fd.as_raw_fd());
+    }
+    needed.sort_unstable();
+    Ok((needed, Some(guard)))
 }
 
 /// Waits until nobody holds the other end.

@@ -2,11 +2,11 @@
 #![allow(unsafe_code)] // clone3 has no wrapper: a child that shares the caller's stack by copy is beyond rustix's promises.
 
 use std::io;
-use std::os::fd::{FromRawFd, OwnedFd};
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
 use rustix::process::Pid;
 
-/// `struct clone_args` of <linux/sched.h>, in its first published size.
+/// `struct clone_args` of <linux/sched.h>.
 #[repr(C, align(8))]
 #[derive(Default)]
 struct CloneArgs {
@@ -18,22 +18,31 @@ struct CloneArgs {
     stack: u64,
     stack_size: u64,
     tls: u64,
+    set_tid: u64,
+    set_tid_size: u64,
+    cgroup: u64,
 }
 
+const CLONE_INTO_CGROUP: u64 = 0x2_0000_0000;
 const CLONE_CLEAR_SIGHAND: u64 = 0x1_0000_0000;
 const CLONE_PIDFD: u64 = 0x1000;
 
-/// Runs `child` in a copy of this process with the namespaces of `namespaces` (CLONE_NEW* flags), and returns the
-/// copy's process ID and pidfd to the caller. Signal handlers are back to their defaults in the copy.
+/// Runs `child` in a copy of this process with the namespaces of `namespaces` (CLONE_NEW* flags), in a
+/// cgroup if one is given, and returns the copy's process ID and pidfd to the caller. Signal handlers are back to their defaults in the copy.
 ///
 /// `child` runs as after fork(2) in a process that may have had other threads: it must only make system calls on data
 /// that was there before. No allocation, no locks, no unwinding. If it returns, the copy ends.
-pub(crate) fn clone3(namespaces: u64, child: impl FnOnce()) -> io::Result<(Pid, OwnedFd)> {
+pub(crate) fn clone3(
+    namespaces: u64,
+    cgroup: Option<BorrowedFd<'_>>,
+    child: impl FnOnce(),
+) -> io::Result<(Pid, OwnedFd)> {
     let mut pidfd: libc::c_int = -1;
     let args = CloneArgs {
-        flags: namespaces | CLONE_PIDFD | CLONE_CLEAR_SIGHAND,
+        flags: namespaces | CLONE_PIDFD | CLONE_CLEAR_SIGHAND | if cgroup.is_some() { CLONE_INTO_CGROUP } else { 0 },
         pidfd: (&raw mut pidfd).addr() as u64,
         exit_signal: libc::SIGCHLD as u64,
+        cgroup: cgroup.map_or(0, |cgroup| cgroup.as_raw_fd() as u64),
         ..CloneArgs::default()
     };
     // SAFETY: the arguments point at a clone_args of the size that is passed and at a c_int for the pidfd, both alive

@@ -1,6 +1,7 @@
 //! The system calls that no safe wrapper offers. All unsafe code of this crate is in this directory; each file says
 //! what it needs it for, each block why it holds. Everything else goes through rustix.
 
+pub(crate) mod bpf;
 pub(crate) mod clone;
 pub(crate) mod exec;
 pub(crate) mod fd;

@@ -139,6 +139,44 @@ fn a_device_node_of_ones_own_cannot_be_opened() {
 }
 
 #[test]
+fn a_process_that_can_mount_cannot_open_the_hosts_devices_either() {
+    let Some(mut bed) = Bed::new() else { return };
+    if !is_root() {
+        println!("skipped: not root");
+        return;
+    }
+    let mut set = default_capabilities();
+    // The second one opens /dev/kmsg where the kernel restricts it.
+    set.extend([oci_spec::runtime::Capability::SysAdmin, oci_spec::runtime::Capability::Syslog]);
+    bed.capabilities(&set);
+    let script = "mkdir /tmp/d; mount -t tmpfs x /tmp/d && mknod /tmp/d/kmsg c 1 11 && cat /tmp/d/kmsg; mount -t devtmpfs x /tmp/d && cat /tmp/d/kmsg; cat /proc/self/cgroup; echo > /dev/null && echo end";
+    let seen = match bed.sh(script) {
+        Err(StartError::Unsupported { what, where_ }) => {
+            println!("skipped: {what} is not supported {where_}");
+            return;
+        }
+        seen => seen.expect("a start"),
+    };
+    assert_eq!(seen.out.matches("Operation not permitted").count(), 2, "{seen:?}");
+    assert!(seen.out.ends_with("end\n"), "{seen:?}");
+    // The cgroup is gone with it.
+    let group = seen.out.lines().find_map(|line| line.strip_prefix("0::")).expect("a cgroup");
+    assert!(group.contains("ringfence-"), "{seen:?}");
+    for base in ["/sys/fs/cgroup", "/sys/fs/cgroup/unified"] {
+        assert!(!std::path::Path::new(&format!("{base}{group}")).exists());
+    }
+
+    // One that may open all devices may open this one, too.
+    let mut resources = oci_spec::runtime::LinuxResources::default();
+    let mut rule = oci_spec::runtime::LinuxDeviceCgroup::default();
+    rule.set_allow(true).set_access(Some("rwm".to_owned()));
+    resources.set_devices(Some(vec![rule]));
+    bed.linux().set_resources(Some(resources));
+    let seen = bed.sh("mknod /tmp/kmsg c 1 11 && : < /tmp/kmsg && echo opened").expect("a start");
+    assert_eq!(seen.out, "opened\n");
+}
+
+#[test]
 fn nothing_of_the_hosts_mounts_is_left() {
     let Some(mut bed) = Bed::new() else { return };
     let seen = bed.sh("cat /proc/self/mountinfo").expect("a start");

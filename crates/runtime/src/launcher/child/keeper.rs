@@ -32,7 +32,8 @@ pub(in crate::launcher) fn keep(start: &Start<'_>, state: &mut State) -> ! {
     }
     run(start, state, Phase::Keeper, &start.plan.keeper.steps);
     start.report.at(Phase::Clone, 0);
-    let cloned = clone::clone3(u64::from(start.plan.keeper.container), || {
+    let cgroup = start.guard.map(|guard| guard.group.as_fd());
+    let cloned = clone::clone3(u64::from(start.plan.keeper.container), cgroup, || {
         contain(start, state);
     });
     match cloned {
@@ -46,7 +47,9 @@ pub(in crate::launcher) fn keep(start: &Start<'_>, state: &mut State) -> ! {
 
 /// Watches until the container or the launcher has ended.
 fn watch(start: &Start<'_>, container: &OwnedFd) -> ! {
-    let mut kept: [RawFd; 3] = [start.go.as_raw_fd(), start.launcher.as_raw_fd(), container.as_raw_fd()];
+    // The guard's last, and again the container's where there is none.
+    let parent = start.guard.map_or(container.as_raw_fd(), |guard| guard.parent.as_raw_fd());
+    let mut kept: [RawFd; 4] = [start.go.as_raw_fd(), start.launcher.as_raw_fd(), container.as_raw_fd(), parent];
     kept.sort_unstable();
     // The container's streams and the pipe that tells of its exec are not the keeper's to hold open.
     let closed = close_all_but(&kept);
@@ -61,6 +64,9 @@ fn watch(start: &Start<'_>, container: &OwnedFd) -> ! {
     let ended = until_end(start, container);
     if !start.plan.keeper.contains_all() {
         end_orphans();
+    }
+    if let Some(guard) = start.guard {
+        guard.remove();
     }
     if let Some(ended) = ended {
         start.report.set_ended(ended);
@@ -87,9 +93,6 @@ fn until_end(start: &Start<'_>, container: &OwnedFd) -> Option<Ended> {
         }
         if launcher {
             kill(container);
-            if start.plan.keeper.contains_all() {
-                return None; // The keeper's end is everybody's.
-            }
             let _ = waitid(WaitId::PidFd(container.as_fd()), WaitIdOptions::EXITED);
             return None;
         }

@@ -13,6 +13,7 @@ use std::os::fd::{BorrowedFd, OwnedFd, RawFd};
 
 use rustix::io::Errno;
 
+use super::guard::Guard;
 use super::plan::{Action, Plan, Step};
 use super::report::{Phase, Report};
 use crate::sys;
@@ -31,6 +32,8 @@ pub(super) struct Start<'a> {
     pub(super) place: &'a [(RawFd, RawFd)],
     /// All descriptors that the plan needs, in ascending order.
     pub(super) needed: &'a [RawFd],
+    /// The cgroup that the container starts in.
+    pub(super) guard: Option<&'a Guard>,
     /// The first number that the container does not keep.
     pub(super) free: u32,
 }

@@ -1,12 +1,13 @@
 //! `linux.devices` and the devices that every container has, and `linux.resources.devices`: which may be opened.
 //!
-//! Without a device cgroup, a device can be opened only through a mount that allows devices. Where the rules refuse all
-//! but the container's own devices, every mount is `nodev`, and each device is shown by a mount of its own.
+//! A device can be opened only through a mount that allows devices. Where the rules refuse all but the container's own
+//! devices, every mount is `nodev`, and each device is shown by a mount of its own: that costs less than a device
+//! cgroup, which only a container needs that could mount something else.
 
 use std::path::{Path, PathBuf};
 
 use oci_spec::runtime::{LinuxDevice, LinuxDeviceCgroup, LinuxDeviceType};
-use rustix::fs::{FileType, Mode, makedev};
+use rustix::fs::{FileType, Mode, major, makedev, minor};
 use rustix::process::{Gid, Uid};
 
 use super::action::Node;
@@ -15,6 +16,7 @@ use super::path::{Target, c_path};
 use super::{Action, Asked, Draft, LAUNCHER, Wanted, unsupported};
 use crate::engine::StartError;
 use crate::launcher::facts::{Kind, SYS_ADMIN};
+use crate::launcher::guard::Allowed;
 
 /// The OCI runtime specification, "Default Devices": name, major and minor number.
 const DEFAULT: [(&str, u32, u32); 6] =
@@ -31,25 +33,44 @@ const LINKS: [(&str, &std::ffi::CStr); 5] = [
 
 const SYS_PTRACE: u64 = 1 << 19;
 
-/// Whether devices other than the container's own must be kept from being opened.
-pub(super) fn confined(asked: &Asked<'_>, keeper: &Keeper, bounding: u64) -> Result<bool, StartError> {
+/// Who keeps a container from devices other than its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Keep {
+    /// Nobody: all may be opened, or the user namespace does.
+    Nobody,
+    /// The mounts, none of which allows devices but those of the devices themselves.
+    Mounts,
+    /// A device cgroup: what can mount, or reach others' mounts, could get round the mounts.
+    Cgroup,
+}
+
+pub(super) fn keep(asked: &Asked<'_>, keeper: &Keeper, bounding: u64) -> Result<Keep, StartError> {
     let rules = asked.linux.resources().as_ref().and_then(|resources| resources.devices().as_deref());
-    if all_allowed(rules.unwrap_or_default())? {
-        return Ok(false);
-    }
-    if keeper.confined {
-        // In a user namespace nodes cannot be made, and mounts of it are nodev by themselves.
-        return Ok(false);
+    // In a user namespace nodes cannot be made, and its mounts of others' file systems are nodev by themselves.
+    if all_allowed(rules.unwrap_or_default())? || keeper.confined {
+        return Ok(Keep::Nobody);
     }
     let hosts = |kind: Kind| keeper.container & kind.flag() == 0;
     let escapes = bounding & SYS_ADMIN != 0 || (bounding & SYS_PTRACE != 0 && hosts(Kind::Pid));
-    if escapes {
-        return Err(unsupported(
-            "keeping devices from a process that can mount (linux.resources.devices with CAP_SYS_ADMIN)",
-            LAUNCHER,
-        ));
+    Ok(if escapes { Keep::Cgroup } else { Keep::Mounts })
+}
+
+/// What a device cgroup lets through: the devices of every container and of this one, and its terminals.
+pub(super) fn allowed(asked: &Asked<'_>) -> Result<Vec<Allowed>, StartError> {
+    let character = |major, minor| Allowed { block: false, major, minor };
+    let mut all: Vec<Allowed> = DEFAULT.map(|(_, major, minor)| character(major, Some(minor))).to_vec();
+    all.extend([character(5, Some(2)), character(136, None)]);
+    for device in asked.linux.devices().iter().flatten() {
+        let node = listed_node(device)?;
+        if node.typ != FileType::Fifo {
+            all.push(Allowed {
+                block: node.typ == FileType::BlockDevice,
+                major: major(node.device),
+                minor: Some(minor(node.device)),
+            });
+        }
     }
-    Ok(true)
+    Ok(all)
 }
 
 /// Whether the rules end in allowing every device.
@@ -75,7 +96,7 @@ fn all_allowed(rules: &[LinuxDeviceCgroup]) -> Result<bool, StartError> {
 pub(super) fn plan(
     asked: &Asked<'_>,
     keeper: &Keeper,
-    confined: bool,
+    keep: Keep,
     dev_is_bound: bool,
     draft: &mut Draft,
 ) -> Result<(), StartError> {
@@ -99,7 +120,7 @@ pub(super) fn plan(
     for device in listed {
         nodes.push(listed_node(device)?);
     }
-    if confined {
+    if keep == Keep::Mounts {
         draft.step("linux.devices", Action::MakeDeviceStore);
     }
     for node in nodes {
@@ -107,7 +128,7 @@ pub(super) fn plan(
         let action = if keeper.confined {
             let source = c_path(&Path::new("/").join(PathBuf::from(node.at.path.to_string_lossy().into_owned())))?;
             Action::BindNode { node: Box::new(node), source }
-        } else if confined {
+        } else if keep == Keep::Mounts {
             Action::ShowNode(Box::new(node))
         } else {
             Action::MakeNode(Box::new(node))

@@ -22,7 +22,11 @@ pub(super) fn plan(asked: &Asked<'_>, keeper: &Keeper, draft: &mut Draft) -> Res
         "unbindable" | "runbindable" => (libc::MS_SLAVE, Some((libc::MS_UNBINDABLE, propagation == "runbindable"))),
         other => return Err(unsupported(format!("propagation {other:?} (linux.rootfsPropagation)"), LAUNCHER)),
     };
-    let no_devices = devices::confined(asked, keeper, credentials::bounding(asked))?;
+    let keep = devices::keep(asked, keeper, credentials::bounding(asked))?;
+    if keep == devices::Keep::Cgroup {
+        draft.devices = Some(devices::allowed(asked)?);
+    }
+    let no_devices = keep == devices::Keep::Mounts;
     let planned = mounts::plan(asked, keeper, no_devices, draft)?;
     let dev = Target::new(Path::new("/dev"))?;
     let dev_is_bound = planned.iter().any(|one| {
@@ -41,7 +45,7 @@ pub(super) fn plan(asked: &Asked<'_>, keeper: &Keeper, draft: &mut Draft) -> Res
     draft.step("root.path", Action::AttachRoot);
     names(asked, keeper, draft)?;
     let read_only = mounts::steps(planned, draft);
-    devices::plan(asked, keeper, no_devices, dev_is_bound, draft)?;
+    devices::plan(asked, keeper, keep, dev_is_bound, draft)?;
     sysctls(asked, keeper, draft)?;
 
     let cwd = Target::new(&clean(asked.process.cwd()))?;

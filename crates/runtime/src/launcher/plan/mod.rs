@@ -20,6 +20,7 @@ use std::fmt;
 use oci_spec::runtime::{Linux, Process, Spec};
 
 use super::facts::Facts;
+use super::guard::Allowed;
 use crate::engine::StartError;
 
 pub(super) use action::{Action, MountAction, Node, Proof, Source};
@@ -61,6 +62,8 @@ pub(super) struct Plan {
     pub(super) trees: usize,
     /// How many namespaces are joined.
     pub(super) joined: usize,
+    /// The devices that a cgroup has to let through, where there has to be one.
+    pub(super) devices: Option<Vec<Allowed>>,
     /// How many bytes the status file may have.
     pub(super) status_bytes: usize,
 }
@@ -69,6 +72,9 @@ impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for step in &self.keeper.steps {
             writeln!(f, "keeper: {step}")?;
+        }
+        if self.devices.is_some() {
+            writeln!(f, "keeper: guard devices by a cgroup (linux.resources.devices)")?;
         }
         writeln!(f, "keeper: {}", self.keeper)?;
         for step in &self.steps {
@@ -93,6 +99,7 @@ pub(super) struct Draft {
     steps: Vec<Step>,
     checks: Vec<Check>,
     trees: usize,
+    devices: Option<Vec<Allowed>>,
 }
 
 impl Draft {
@@ -135,6 +142,7 @@ impl Plan {
             checks: draft.checks,
             command,
             trees: draft.trees,
+            devices: draft.devices,
             // 11 bytes for a group; everything else fits into a page by far.
             status_bytes: 8192 + groups * 11,
         })

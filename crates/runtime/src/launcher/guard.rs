@@ -1,0 +1,176 @@
+//! A device cgroup (cgroup v2, "Device Controller"): for a container that could mount a file system with device nodes
+//! in it, and may not open them.
+
+use std::ffi::CString;
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use rustix::fs::{AtFlags, CWD, Mode, OFlags, mkdirat, openat, unlinkat};
+use rustix::io::Errno;
+
+use super::facts;
+use crate::engine::StartError;
+use crate::sys::bpf::{Instruction, attach_device_program, load_device_program};
+
+/// A device that may be opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Allowed {
+    pub(super) block: bool,
+    pub(super) major: u32,
+    /// None for all of them.
+    pub(super) minor: Option<u32>,
+}
+
+/// A cgroup in which only some devices can be opened. It is removed with this value, or by the keeper.
+#[derive(Debug)]
+pub(super) struct Guard {
+    /// The cgroup above.
+    pub(super) parent: OwnedFd,
+    pub(super) name: CString,
+    /// The cgroup itself.
+    pub(super) group: OwnedFd,
+}
+
+impl Guard {
+    pub(super) fn new(allowed: &[Allowed]) -> Result<Self, StartError> {
+        let failed = |source: io::Error| StartError::Step {
+            step: "make a cgroup that guards devices (linux.resources.devices)".to_owned(),
+            source,
+        };
+        let own = facts::unified_cgroup().map_err(failed)?.ok_or_else(|| StartError::Unsupported {
+            what: "keeping devices from a process that can mount (linux.resources.devices with CAP_SYS_ADMIN)"
+                .to_owned(),
+            where_: "without cgroup v2".to_owned(),
+        })?;
+        Self::below(own, allowed).map_err(|errno| failed(errno.into()))
+    }
+
+    fn below(own: PathBuf, allowed: &[Allowed]) -> Result<Self, Errno> {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let directory = OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let parent = openat(CWD, own, directory | OFlags::PATH, Mode::empty())?;
+        let name = loop {
+            let count = COUNT.fetch_add(1, Ordering::Relaxed);
+            let name =
+                CString::new(format!("ringfence-{}-{count}", std::process::id())).map_err(|_nul| Errno::INVAL)?;
+            match mkdirat(&parent, &name, Mode::from_raw_mode(0o755)) {
+                Ok(()) => break name,
+                // Left by a process that had this number and was killed together with its keeper.
+                Err(Errno::EXIST) => {}
+                Err(errno) => return Err(errno),
+            }
+        };
+        let group = match openat(&parent, &name, directory | OFlags::RDONLY, Mode::empty()) {
+            Ok(group) => group,
+            Err(errno) => {
+                let _ = unlinkat(&parent, &name, AtFlags::REMOVEDIR);
+                return Err(errno);
+            }
+        };
+        let guard = Self { parent, name, group };
+        let program = load_device_program(&program(allowed))?;
+        attach_device_program(guard.group.as_fd(), program.as_fd())?;
+        Ok(guard)
+    }
+
+    /// Removes the cgroup, which must have become empty. Allocates nothing: the keeper does it.
+    pub(super) fn remove(&self) {
+        // Gone already, or still populated by what ends just now.
+        for _ in 0..100 {
+            match unlinkat(&self.parent, &self.name, AtFlags::REMOVEDIR) {
+                Err(Errno::BUSY) => rustix::thread::sched_yield(),
+                _ => return,
+            }
+        }
+    }
+}
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        self.remove();
+    }
+}
+
+/// The eBPF program: `struct bpf_cgroup_dev_ctx` has the access and type, the major and the minor number.
+fn program(allowed: &[Allowed]) -> Vec<Instruction> {
+    const BLOCK: i32 = 1;
+    const CHAR: i32 = 2;
+    const MKNOD: i32 = 1;
+    let one = |code, registers, offset, immediate| Instruction { code, registers, offset, immediate };
+    let load = |to: u8, offset| one(0x61, to | 0x10, offset, 0);
+    let unless_equal = |register, value, skip| one(0x55, register, skip, value);
+    let answer = |value| [one(0xb7, 0, 0, value), one(0x95, 0, 0, 0)];
+    let (typ, access, major, minor) = (2, 3, 4, 5);
+
+    let mut program = vec![
+        load(typ, 0),
+        one(0xbf, access | (typ << 4), 0, 0),
+        one(0x54, typ, 0, 0xffff),
+        one(0x74, access, 0, 16),
+        load(major, 4),
+        load(minor, 8),
+        // Making a node is no access to the device.
+        unless_equal(access, MKNOD, 2),
+    ];
+    program.extend(answer(1));
+    for device in allowed {
+        let tests = if device.minor.is_some() { 3 } else { 2 };
+        let rest = |done: i16| tests - done + 1;
+        program.push(unless_equal(typ, if device.block { BLOCK } else { CHAR }, rest(0)));
+        program.push(unless_equal(major, device.major as i32, rest(1)));
+        if let Some(number) = device.minor {
+            program.push(unless_equal(minor, number as i32, rest(2)));
+        }
+        program.extend(answer(1));
+    }
+    program.extend(answer(0));
+    program
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const READ: u32 = 2;
+
+    /// What the program answers: an interpreter for its few instructions.
+    fn run(program: &[Instruction], access: u32, block: bool, major: u32, minor: u32) -> u64 {
+        let context = [(access << 16) | if block { 1 } else { 2 }, major, minor];
+        let mut registers = [0_u64; 11];
+        let mut at = 0;
+        loop {
+            let Instruction { code, registers: both, offset, immediate } = program[at];
+            let (to, from) = ((both & 15) as usize, (both >> 4) as usize);
+            at += 1;
+            match code {
+                0x61 => registers[to] = u64::from(context[offset as usize / 4]),
+                0xbf => registers[to] = registers[from],
+                0x54 => registers[to] &= immediate as u64,
+                0x74 => registers[to] >>= immediate,
+                0xb7 => registers[to] = immediate as u64,
+                0x55 if registers[to] != immediate as u64 => at += offset as usize,
+                0x55 => {}
+                0x95 => return registers[0],
+                other => panic!("{other:#x}"),
+            }
+        }
+    }
+
+    #[test]
+    fn the_program_allows_what_is_listed_and_making_nodes() {
+        let null = Allowed { block: false, major: 1, minor: Some(3) };
+        let terminals = Allowed { block: false, major: 136, minor: None };
+        let disk = Allowed { block: true, major: 8, minor: Some(1) };
+        let program = program(&[null, terminals, disk]);
+        assert_eq!(run(&program, READ, false, 1, 3), 1);
+        assert_eq!(run(&program, READ, false, 1, 11), 0);
+        assert_eq!(run(&program, READ, false, 136, 77), 1);
+        assert_eq!(run(&program, READ, true, 8, 1), 1);
+        assert_eq!(run(&program, READ, false, 8, 1), 0);
+        assert_eq!(run(&program, READ, true, 1, 3), 0);
+        assert_eq!(run(&program, 1, true, 254, 0), 1, "mknod");
+        assert_eq!(run(&program, 3, true, 254, 0), 0, "mknod and read");
+    }
+}

@@ -14,5 +14,6 @@ pub mod pod_security;
 mod quote;
 pub mod rbac;
 pub mod review;
+pub mod simulate;
 pub mod sync;
 pub mod user;

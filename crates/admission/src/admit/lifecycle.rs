@@ -8,18 +8,28 @@ use crate::{
 use k8s_openapi::api::core::v1::Namespace;
 use std::sync::Arc;
 
-/// The namespace, or the refusal.
+/// The namespace in which something new may be made, or the refusal.
 pub(super) fn namespace(
     cluster: &Snapshot,
     name: &str,
     pod: &str,
     assumptions: &mut Vec<Assumption>,
 ) -> Result<Arc<Namespace>, String> {
+    let namespace = existing(cluster, name, assumptions)?;
+    if is_terminating(&namespace) {
+        let why = format!("unable to create new content in namespace {name} because it is being terminated");
+        return Err(forbidden_message("", "pods", pod, &why));
+    }
+    Ok(namespace)
+}
+
+/// The namespace, even if it is going away.
+pub(super) fn existing(
+    cluster: &Snapshot,
+    name: &str,
+    assumptions: &mut Vec<Assumption>,
+) -> Result<Arc<Namespace>, String> {
     match cluster.namespace(name) {
-        Ok(namespace) if is_terminating(&namespace) => {
-            let why = format!("unable to create new content in namespace {name} because it is being terminated");
-            Err(forbidden_message("", "pods", pod, &why))
-        }
         Ok(namespace) => Ok(namespace),
         Err(error) if cluster.has_seen(Kind::Namespace) => Err(error.to_string()),
         Err(_) => {

@@ -15,8 +15,10 @@ mod result;
 mod run_level;
 mod service_account;
 mod token_volume;
+mod update;
 
 pub use maker::{Maker, Pods, pods_of};
-pub use pipeline::Admitter;
+pub use pipeline::{Admitter, Workload};
 pub use result::{Admission, Assumption, Plugin};
 pub use run_level::is_without_constraints;
+pub use update::Part;

@@ -3,17 +3,21 @@
 use super::{
     access::{Rbac, subject, user},
     lifecycle,
+    maker::{Maker, Pods, pods_of},
     result::{Admission, Plugin},
     run_level::is_without_constraints,
     service_account,
 };
 use crate::{
-    cluster::{Platform, Snapshot},
-    pod_security::{PodSecurity, forbidden_message},
+    cluster::{Kind, Platform, Snapshot},
+    pod_security::{PodSecurity, Template, forbidden_message},
     rbac::Grant,
     user::User,
 };
-use k8s_openapi::api::core::v1::{Namespace, Pod};
+use k8s_openapi::{
+    api::core::v1::{Namespace, Pod, PodSpec},
+    apimachinery::pkg::apis::meta::v1::ObjectMeta,
+};
 use ringfence_scc::{Candidates, Engine, Operation, SubjectType, api_defaults};
 use std::{
     collections::HashMap,
@@ -23,11 +27,24 @@ use std::{
 /// A cluster, ready to admit pods.
 #[derive(Debug)]
 pub struct Admitter<'c> {
-    cluster: &'c Snapshot,
-    pod_security: PodSecurity,
+    pub(super) cluster: &'c Snapshot,
+    pub(super) pod_security: PodSecurity,
     engine: Engine,
     /// By namespace. A lock that a panicking thread left behind is as good as new, since only whole entries go in.
     candidates: RwLock<HashMap<String, Arc<Candidates>>>,
+}
+
+/// An object whose pods are to be judged.
+#[derive(Debug, Clone, Copy)]
+pub struct Workload<'w> {
+    /// What it is.
+    pub kind: Kind,
+    /// The object's own metadata.
+    pub object: &'w ObjectMeta,
+    /// The metadata of its pods, which for a pod are its own.
+    pub metadata: &'w ObjectMeta,
+    /// The spec of its pods.
+    pub spec: &'w PodSpec,
 }
 
 impl<'c> Admitter<'c> {
@@ -49,26 +66,27 @@ impl<'c> Admitter<'c> {
 
     /// What becomes of a pod that the user makes in the namespace.
     pub fn admit(&self, pod: &Pod, namespace: &str, user: &User) -> Admission {
-        let mut admission = Admission {
-            allowed: true,
-            by: None,
-            message: None,
-            warnings: Vec::new(),
-            audit: std::collections::BTreeMap::new(),
-            scc: None,
-            grant: None,
-            user: user.clone(),
-            pod: api_defaults(pod).into_owned(),
-            assumptions: Vec::new(),
-            decision: None,
-        };
-        admission.pod.metadata.namespace = Some(namespace.to_owned());
-        if let Err((by, message)) = self.run(&mut admission, namespace) {
-            admission.allowed = false;
-            admission.by = Some(by);
-            admission.message = Some(message);
+        let mut admission = Admission::of(api_defaults(pod).into_owned(), namespace, user);
+        if let Err(refusal) = self.run(&mut admission, namespace) {
+            admission.refuse(refusal);
         }
         admission
+    }
+
+    /// What becomes of a workload: of the pods that its controller makes, and what the one who makes the workload is
+    /// told at once. `None` if objects of that kind have no pods.
+    pub fn admit_workload(&self, workload: Workload<'_>, namespace: &str, user: &User) -> Option<Admission> {
+        let Workload { kind, object, metadata, spec } = workload;
+        let Pods { maker, pod } = pods_of(kind, namespace, object, metadata, spec)?;
+        let mut admission = self.admit(&pod, namespace, &maker.user(user));
+        if maker != Maker::Requester {
+            let name = object.name.as_deref().unwrap_or_default();
+            if let Ok(namespace) = lifecycle::namespace(self.cluster, namespace, name, &mut Vec::new()) {
+                let template = Template { metadata, spec };
+                admission.at_once = self.pod_security.admit_template(&user.name, &namespace, template).warnings;
+            }
+        }
+        Some(admission)
     }
 
     fn run(&self, admission: &mut Admission, name: &str) -> Result<(), (Plugin, String)> {
@@ -85,7 +103,7 @@ impl<'c> Admitter<'c> {
             constrain(admission, candidates, &access)?;
             admission.grant = self.grant(admission, name);
         }
-        let response = self.pod_security.admit_pod(&admission.user.name, &namespace, &admission.pod);
+        let response = self.pod_security.admit_pod(&admission.user.name, &namespace, &admission.pod, None);
         admission.audit = response.audit_annotations;
         admission.warnings = response.warnings;
         if let Some(status) = response.status {
@@ -99,7 +117,7 @@ impl<'c> Admitter<'c> {
         Ok(())
     }
 
-    fn candidates(&self, name: &str, namespace: &Namespace) -> Arc<Candidates> {
+    pub(super) fn candidates(&self, name: &str, namespace: &Namespace) -> Arc<Candidates> {
         if let Some(known) = self.candidates.read().unwrap_or_else(std::sync::PoisonError::into_inner).get(name) {
             return Arc::clone(known);
         }

@@ -29,6 +29,9 @@ pub struct Admission {
     /// What lets that constraint be used.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub grant: Option<Grant>,
+    /// What whoever makes the workload is warned of at once, before there is any pod.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub at_once: Vec<String>,
     /// As whom the pod is made: the one who asks, or a controller.
     #[serde(serialize_with = "user_name")]
     pub user: User,
@@ -40,6 +43,33 @@ pub struct Admission {
     /// Every constraint's turn; `None` if constraints had no say.
     #[serde(skip)]
     pub decision: Option<Decision>,
+}
+
+impl Admission {
+    /// Nothing has been said yet.
+    pub(super) fn of(mut pod: Pod, namespace: &str, user: &User) -> Self {
+        pod.metadata.namespace = Some(namespace.to_owned());
+        Self {
+            allowed: true,
+            by: None,
+            message: None,
+            warnings: Vec::new(),
+            audit: BTreeMap::new(),
+            scc: None,
+            grant: None,
+            at_once: Vec::new(),
+            user: user.clone(),
+            pod,
+            assumptions: Vec::new(),
+            decision: None,
+        }
+    }
+
+    pub(super) fn refuse(&mut self, (by, message): (Plugin, String)) {
+        self.allowed = false;
+        self.by = Some(by);
+        self.message = Some(message);
+    }
 }
 
 fn user_name<S: serde::Serializer>(user: &User, serializer: S) -> Result<S::Ok, S::Error> {

@@ -3,7 +3,10 @@
 //! Upstream: `plugin/pkg/admission/serviceaccount/admission.go`.
 
 use super::{result::Assumption, token_volume};
-use crate::cluster::{Kind, Snapshot};
+use crate::{
+    cluster::{Kind, Snapshot},
+    quote::Quoted,
+};
 use k8s_openapi::api::core::v1::{Container, EnvFromSource, EnvVar, Pod, PodSpec, ServiceAccount};
 use std::collections::BTreeSet;
 
@@ -40,11 +43,7 @@ pub(super) fn admit(
             assumptions.push(Assumption::DefaultServiceAccountExists);
             &assumed
         }
-        None => {
-            return Err(format!(
-                "error looking up service account {namespace}/{name}: serviceaccount \"{name}\" not found"
-            ));
-        }
+        None => return Err(not_found(namespace, &name)),
     };
     // The pod's own word counts before the account's.
     if spec.automount_service_account_token.or(account.automount_service_account_token).unwrap_or(true) {
@@ -54,6 +53,42 @@ pub(super) fn admit(
         spec.image_pull_secrets = account.image_pull_secrets.clone().filter(|secrets| !secrets.is_empty());
     }
     if enforces_secrets(account) { limit_secrets(spec, account, &name) } else { Ok(()) }
+}
+
+/// Ephemeral containers that come later are bound by the account as the others were.
+pub(super) fn admit_ephemeral(cluster: &Snapshot, namespace: &str, pod: &Pod) -> Result<(), String> {
+    let Some(spec) = &pod.spec else { return Ok(()) };
+    let name = spec.service_account_name.as_deref().unwrap_or_default();
+    if name.is_empty() {
+        let pod = pod.metadata.name.as_deref().unwrap_or_default();
+        return Err(format!("no service account specified for pod {namespace}/{pod}"));
+    }
+    let Some(account) = cluster.service_account(namespace, name) else {
+        if name == DEFAULT || !cluster.has_seen(Kind::ServiceAccount) {
+            return Ok(());
+        }
+        return Err(not_found(namespace, name));
+    };
+    if !enforces_secrets(account) {
+        return Ok(());
+    }
+    let own = own_secrets(account);
+    let containers = spec.ephemeral_containers.iter().flatten();
+    containers
+        .map(|c| (format!("ephemeral container {}", c.name), c.env.as_ref(), c.env_from.as_ref()))
+        .try_for_each(|list| limit_variables(list, &own, name))
+}
+
+fn not_found(namespace: &str, name: &str) -> String {
+    format!("error looking up service account {namespace}/{name}: serviceaccount {} not found", Quoted(name))
+}
+
+fn own_secrets(account: &ServiceAccount) -> BTreeSet<&str> {
+    account.secrets.iter().flatten().filter_map(|secret| secret.name.as_deref()).collect()
+}
+
+fn but(account: &str, what: &str) -> String {
+    format!("is not allowed because service account {account} does not reference that {what}")
 }
 
 /// The field has an old and a new name. The new one counts, and both say the same in the end.
@@ -104,39 +139,35 @@ fn enforces_secrets(account: &ServiceAccount) -> bool {
 
 /// The account names the secrets that its pods may refer to.
 fn limit_secrets(spec: &PodSpec, account: &ServiceAccount, name: &str) -> Result<(), String> {
-    let own: BTreeSet<&str> = account.secrets.iter().flatten().filter_map(|secret| secret.name.as_deref()).collect();
-    let but = |what: &str| format!("is not allowed because service account {name} does not reference that {what}");
+    let own = own_secrets(account);
     for source in spec.volumes.iter().flatten().filter_map(|volume| volume.secret.as_ref()) {
         let secret = source.secret_name.as_deref().unwrap_or_default();
         if !own.contains(secret) {
-            return Err(format!("volume with secret.secretName=\"{secret}\" {}", but("secret")));
+            return Err(format!("volume with secret.secretName=\"{secret}\" {}", but(name, "secret")));
         }
     }
-    for (container, env, from) in lists(spec) {
-        for (variable, secret) in env_secrets(env) {
-            if !own.contains(secret) {
-                return Err(format!(
-                    "{container} with envVar {variable} referencing secret.secretName=\"{secret}\" {}",
-                    but("secret")
-                ));
-            }
-        }
-        for secret in from_secrets(from) {
-            if !own.contains(secret) {
-                return Err(format!(
-                    "{container} with envFrom referencing secret.secretName=\"{secret}\" {}",
-                    but("secret")
-                ));
-            }
-        }
-    }
+    lists(spec).try_for_each(|list| limit_variables(list, &own, name))?;
     let pull: BTreeSet<&str> = account.image_pull_secrets.iter().flatten().map(|secret| secret.name.as_str()).collect();
     for (i, secret) in spec.image_pull_secrets.iter().flatten().enumerate() {
         if !pull.contains(secret.name.as_str()) {
-            return Err(format!("imagePullSecrets[{i}].name=\"{}\" {}", secret.name, but("imagePullSecret")));
+            return Err(format!("imagePullSecrets[{i}].name=\"{}\" {}", secret.name, but(name, "imagePullSecret")));
         }
     }
     Ok(())
+}
+
+fn limit_variables((container, env, from): Lists<'_>, own: &BTreeSet<&str>, account: &str) -> Result<(), String> {
+    if let Some((variable, secret)) = env_secrets(env).find(|(_, secret)| !own.contains(secret)) {
+        let but = but(account, "secret");
+        return Err(format!("{container} with envVar {variable} referencing secret.secretName=\"{secret}\" {but}"));
+    }
+    match from_secrets(from).find(|secret| !own.contains(secret)) {
+        Some(secret) => {
+            let but = but(account, "secret");
+            Err(format!("{container} with envFrom referencing secret.secretName=\"{secret}\" {but}"))
+        }
+        None => Ok(()),
+    }
 }
 
 type Lists<'s> = (String, Option<&'s Vec<EnvVar>>, Option<&'s Vec<EnvFromSource>>);

@@ -24,11 +24,6 @@ impl PodSecurity {
         self.latest.map_or(asked, |latest| latest.min(asked))
     }
 
-    /// Whether pods of that spec are left alone.
-    pub fn exempts_runtime_class(&self, spec: &PodSpec) -> bool {
-        self.exemptions.has_runtime_class(spec)
-    }
-
     /// Judges a pod (`enforce`), or a template, of which only the audit and warn modes speak.
     pub(super) fn evaluate(
         &self,

@@ -31,6 +31,23 @@ impl PodSecurity {
     }
 }
 
+impl PodSecurity {
+    /// Whether everything in the namespace is left alone.
+    pub fn exempts_namespace(&self, namespace: &str) -> bool {
+        self.exemptions.has_namespace(namespace)
+    }
+
+    /// Whether the user's requests are left alone.
+    pub fn exempts_user(&self, user: &str) -> bool {
+        self.exemptions.has_user(user)
+    }
+
+    /// Whether pods of that spec are left alone.
+    pub fn exempts_runtime_class(&self, spec: &PodSpec) -> bool {
+        self.exemptions.has_runtime_class(spec)
+    }
+}
+
 impl Exemptions {
     pub(super) fn has_namespace(&self, namespace: &str) -> bool {
         !namespace.is_empty() && self.namespaces.iter().any(|exempt| exempt == namespace)

@@ -21,8 +21,8 @@ const IGNORED_SUBRESOURCES: [&str; 8] =
     ["exec", "attach", "binding", "eviction", "log", "portforward", "proxy", "status"];
 
 impl PodSecurity {
-    /// Judges a pod that is made in the namespace, for those who hold both already.
-    pub fn admit_pod(&self, user: &str, namespace: &Namespace, pod: &Pod) -> AdmissionResponse {
+    /// Judges a pod that is made in the namespace, or changed there, for those who hold both already.
+    pub fn admit_pod(&self, user: &str, namespace: &Namespace, pod: &Pod, old: Option<&Pod>) -> AdmissionResponse {
         let name = namespace.metadata.name.as_deref().unwrap_or_default();
         if self.exemptions.has_namespace(name) {
             return allowed_with(EXEMPT, "namespace");
@@ -34,15 +34,18 @@ impl PodSecurity {
         if errors.is_empty() && policy.is_privileged() {
             return allowed_with(ENFORCED, LevelVersion::PRIVILEGED.to_string());
         }
+        let none = PodSpec::default();
+        let spec = pod.spec.as_ref().unwrap_or(&none);
+        if old.is_some_and(|old| !is_significant(spec, old.spec.as_ref().unwrap_or(&none))) {
+            return allowed();
+        }
         let metadata = &pod.metadata;
         let request = AdmissionRequest {
             resource: GroupVersionResource { group: String::new(), version: "v1".into(), resource: "pods".into() },
             name: metadata.name.clone().or_else(|| metadata.generate_name.clone()).unwrap_or_default(),
             ..AdmissionRequest::default()
         };
-        let none = PodSpec::default();
-        let template = Template { metadata, spec: pod.spec.as_ref().unwrap_or(&none) };
-        self.evaluate(&request, &policy, &errors, template, true)
+        self.evaluate(&request, &policy, &errors, Template { metadata, spec }, true)
     }
 
     /// The policy of a namespace, and what is wrong with its labels.

@@ -2,8 +2,8 @@
 //! is told in warnings and audit annotations.
 
 use super::{
-    PodSecurity,
-    extract::{Extracted, read},
+    PodSecurity, Policy,
+    extract::{Extracted, Template, read},
     response::{ERROR, EXEMPT, allowed, allowed_with},
 };
 use crate::{
@@ -12,9 +12,26 @@ use crate::{
     quote::Quoted,
     review::{AdmissionRequest, AdmissionResponse},
 };
+use k8s_openapi::api::core::v1::Namespace;
 use ringfence_pss::Level;
 
 impl PodSecurity {
+    /// What is said of a workload that is made or changed in the namespace, for those who hold both already.
+    pub fn admit_template(&self, user: &str, namespace: &Namespace, template: Template<'_>) -> AdmissionResponse {
+        let name = namespace.metadata.name.as_deref().unwrap_or_default();
+        if self.exemptions.has_namespace(name) {
+            return allowed_with(EXEMPT, "namespace");
+        }
+        if self.exemptions.has_user(user) {
+            return allowed_with(EXEMPT, "user");
+        }
+        let (policy, errors) = self.policy_of(namespace);
+        if errors.is_empty() && is_silent(&policy) {
+            return allowed();
+        }
+        self.evaluate(&AdmissionRequest::default(), &policy, &errors, template, false)
+    }
+
     pub(super) fn review_workload<C: Namespaces + ?Sized>(
         &self,
         cluster: &C,
@@ -37,8 +54,7 @@ impl PodSecurity {
             }
         };
         let (policy, errors) = self.policy_of(&namespace);
-        let silent = policy.warn.level == Level::Privileged && policy.audit.level == Level::Privileged;
-        if errors.is_empty() && silent {
+        if errors.is_empty() && is_silent(&policy) {
             return allowed();
         }
         // Without an object, as when one is deleted, there is nothing to judge.
@@ -53,4 +69,9 @@ impl PodSecurity {
             Err(error) => allowed_with(ERROR, format!("failed to decode object: {error}")),
         }
     }
+}
+
+/// Whether neither audit nor warn could object to anything.
+fn is_silent(policy: &Policy) -> bool {
+    policy.warn.level == Level::Privileged && policy.audit.level == Level::Privileged
 }

@@ -1,7 +1,10 @@
 #![allow(clippy::needless_pass_by_value, reason = "JSON written in place reads best without a reference before it")]
 
 use super::*;
-use crate::{admit::Assumption, pod_security::PodSecurityConfiguration};
+use crate::{
+    admit::{Assumption, Part},
+    pod_security::PodSecurityConfiguration,
+};
 use serde_json::{Value, json};
 
 fn namespace(name: &str, labels: Value) -> Value {
@@ -187,5 +190,65 @@ fn exempt_users_pass_pod_security_but_not_the_constraints() {
     assert_eq!(
         admitter.admit(&pod(json!({"hostPID": true})), "app", &bob).by,
         Some(Plugin::SecurityContextConstraints)
+    );
+}
+
+#[test]
+fn a_deployment_is_judged_by_the_pods_that_its_controller_will_make() {
+    let cluster = openshift([namespace("strict", json!({"pod-security.kubernetes.io/warn": "baseline"}))]);
+    let admitter = Admitter::new(&cluster, PodSecurity::default());
+    let host_pid = pod(json!({"hostPID": true}));
+    let (metadata, spec) = (ObjectMeta::default(), host_pid.spec.clone().unwrap());
+    let workload = Workload { kind: Kind::Deployment, object: &host_pid.metadata, metadata: &metadata, spec: &spec };
+    let alice = User::impersonated("alice", &[]);
+    let admission = admitter.admit_workload(workload, "strict", &alice).unwrap();
+    // Alice could make the pod herself, but not through a controller, which has only the pod's service account.
+    assert_eq!((admission.allowed, admission.by), (false, Some(Plugin::SecurityContextConstraints)));
+    assert_eq!(admission.user.name, "system:serviceaccount:kube-system:replicaset-controller");
+    assert_eq!(admission.at_once, [r#"would violate PodSecurity "baseline:latest": host namespaces (hostPID=true)"#]);
+    assert!(admitter.admit(&host_pid, "strict", &alice).allowed);
+    let role = Workload { kind: Kind::Role, ..workload };
+    assert!(admitter.admit_workload(role, "strict", &alice).is_none());
+}
+
+#[test]
+fn an_update_fills_in_nothing() {
+    let cluster = openshift([]);
+    let admitter = Admitter::new(&cluster, PodSecurity::default());
+    let bob = User::impersonated("bob", &[]);
+    let stored = admitter.admit(&pod(json!({})), "app", &bob).pod;
+    let mut changed = stored.clone();
+    changed.spec.as_mut().unwrap().containers[0].image = Some("y".into());
+    let update = |new: &Pod| admitter.update(&stored, new, Part::Whole, "app", &bob);
+    assert!(update(&stored).allowed && update(&changed).allowed);
+    changed.spec.as_mut().unwrap().host_pid = Some(true);
+    assert_eq!(update(&changed).by, Some(Plugin::SecurityContextConstraints));
+}
+
+#[test]
+fn ephemeral_containers_are_filled_in_when_they_come() {
+    let cluster = openshift([]);
+    let admitter = Admitter::new(&cluster, PodSecurity::default());
+    let bob = User::impersonated("bob", &[]);
+    let stored = admitter.admit(&pod(json!({})), "app", &bob).pod;
+    let mut debugged = stored.clone();
+    debugged.spec.as_mut().unwrap().ephemeral_containers =
+        serde_json::from_value(json!([{"name": "debug", "image": "x"}])).unwrap();
+    let admission = admitter.update(&stored, &debugged, Part::EphemeralContainers, "app", &bob);
+    assert_eq!((admission.allowed, admission.message), (true, None));
+    let containers = admission.pod.spec.unwrap().ephemeral_containers.unwrap();
+    assert_eq!(containers[0].security_context.as_ref().unwrap().run_as_user, Some(1000));
+}
+
+#[test]
+fn who_could_not_make_a_pod_may_not_enter_it() {
+    let cluster = openshift([]);
+    let admitter = Admitter::new(&cluster, PodSecurity::default());
+    let stored = admitter.admit(&pod(json!({"hostPID": true})), "app", &User::impersonated("alice", &[])).pod;
+    assert_eq!(admitter.enter(&stored, "exec", "app", &User::impersonated("alice", &[])), Ok(()));
+    let (by, message) = admitter.enter(&stored, "exec", "app", &User::impersonated("bob", &[])).unwrap_err();
+    assert_eq!(by, Plugin::SecurityContextConstraints);
+    assert!(
+        message.contains("exec operation is not allowed because the pod's security context exceeds your permissions")
     );
 }

@@ -1,3 +1,29 @@
-//! The ringfence command.
+//! The ringfence command: arguments, output formats and exit codes. What is right and what is wrong the libraries know.
+#![forbid(unsafe_code)]
 
-fn main() {}
+mod args;
+mod check;
+mod commands;
+mod diagnostic;
+mod exit;
+mod facts;
+mod input;
+mod jsonl;
+mod machine;
+mod objects;
+mod pods;
+mod progress;
+mod render;
+mod view;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+fn main() -> ExitCode {
+    // The probe in a container and the guardian of a run are this same binary.
+    if let Some(code) = ringfence_runtime::inside::main(std::env::args_os()) {
+        return code;
+    }
+    args::Cli::parse().run().into()
+}

@@ -1,0 +1,82 @@
+//! The command line.
+
+use clap::builder::styling::{AnsiColor, Styles};
+use clap::{Parser, Subcommand};
+
+use crate::commands::{check, explain, prove, read, run};
+use crate::exit::Exit;
+
+const STYLES: Styles = Styles::styled()
+    .header(AnsiColor::Green.on_default().bold())
+    .usage(AnsiColor::Green.on_default().bold())
+    .literal(AnsiColor::Cyan.on_default().bold())
+    .placeholder(AnsiColor::Cyan.on_default());
+
+/// Kubernetes security contexts: what a manifest declares, what the platform admits, what the process really gets.
+///
+/// Exit status: 0 nothing found, 1 findings, 2 the tool could not do its work.
+#[derive(Debug, Parser)]
+#[command(name = "ringfence", version, styles = STYLES, max_term_width = 100, help_template = HELP, subcommand_value_name = "COMMAND", disable_help_subcommand = true)]
+pub(crate) struct Cli {
+    /// When to use colours.
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto", hide_default_value = true)]
+    color: Color,
+
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// The list of commands is grouped by what people hold.
+const HELP: &str = "\
+{about-with-newline}
+{usage-heading} {usage}
+
+You hold a manifest:
+  check    Would it be admitted, and if not, why, where, and what to write instead
+  explain  Each container's effective security context, every value with where it comes from
+  prove    Declared, computed and observed side by side: start each context and read the kernel back
+  read     What the bytes say, as Kubernetes reads them, and what a strict API server objects to
+
+You hold this machine:
+  run      Run the pod's containers here with their security contexts applied
+
+Options:
+{options}
+
+`ringfence COMMAND --help` says more.";
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Check(check::Args),
+    Explain(explain::Args),
+    Prove(prove::Args),
+    Read(read::Args),
+    Run(run::Args),
+}
+
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum Color {
+    /// On a terminal, unless NO_COLOR is set.
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+impl Cli {
+    pub(crate) fn run(self) -> Exit {
+        match self.color {
+            Color::Auto => {}
+            Color::Always => anstream::ColorChoice::Always.write_global(),
+            Color::Never => anstream::ColorChoice::Never.write_global(),
+        }
+        match self.command {
+            Command::Check(args) => check::main(&args),
+            Command::Explain(args) => explain::main(&args),
+            Command::Prove(args) => prove::main(&args),
+            Command::Read(args) => read::main(&args),
+            Command::Run(args) => run::main(&args),
+        }
+    }
+}

@@ -1,0 +1,270 @@
+//! `ringfence check`.
+
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+
+use rayon::prelude::*;
+use ringfence_pss::Version;
+
+use crate::check::{Judged, Judgement, Standard, judge, ranges};
+use crate::diagnostic::Diagnostic;
+use crate::exit::Exit;
+use crate::input::{Entry, InputError, Inputs};
+use crate::jsonl;
+use crate::progress::Progress;
+use crate::render::{github, junit, sarif, text};
+
+/// Would it be admitted, and if not, why, where, and what to write instead
+///
+/// Judges every pod template under the Pod Security Standards as the Kubernetes API server does, and reports what a
+/// strict API server objects to in the fields themselves: unknown, duplicate and misplaced fields, wrong types, invalid
+/// values.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    inputs: Inputs,
+
+    /// The level and version to hold pods against; may be repeated.
+    ///
+    /// LEVEL is privileged, baseline or restricted; VERSION is v1.0 to v1.37, latest, or all. One version is asked as a
+    /// cluster of it would be, which fills in its defaults first; all versions are asked what the standard says of the
+    /// pod as it is written.
+    #[arg(long = "pss", value_name = "LEVEL[@VERSION]", default_value = "restricted@latest")]
+    standards: Vec<Standard>,
+
+    /// What `latest` means on your cluster, such as v1.30.
+    #[arg(long, value_name = "VERSION")]
+    kube_version: Option<Version>,
+
+    /// How to print.
+    #[arg(short, long, value_name = "FORMAT", default_value = "text")]
+    output: Format,
+
+    /// Print the reference page of a control, such as runAsNonRoot, and do nothing else; `list` names them all.
+    #[arg(long, value_name = "CONTROL", conflicts_with_all = ["paths", "standards"])]
+    explain: Option<String>,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  ringfence check deploy/                               restricted, latest version
+  ringfence check --pss baseline@v1.30 app.yaml         as a cluster with that label judges
+  ringfence check --pss restricted@all app.yaml         every version from v1.0 on
+  helm template . | ringfence check -                   standard input
+  ringfence check -o sarif deploy/ > ringfence.sarif    for code scanning
+  ringfence check --explain runAsNonRoot                what a control is about
+
+Exit status: 0 everything is admitted, 1 findings, 2 something could not be read.";
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Format {
+    /// Reports for people.
+    Text,
+    /// One JSON document.
+    Json,
+    /// A line of JSON for each object.
+    Jsonl,
+    /// SARIF 2.1.0.
+    Sarif,
+    /// Workflow commands for GitHub Actions.
+    Github,
+    /// JUnit XML.
+    Junit,
+}
+
+/// How many files are judged before their reports are printed, so that memory stays bounded on a large tree.
+const BATCH: usize = 1024;
+
+pub(crate) fn main(args: &Args) -> Exit {
+    if let Some(control) = &args.explain {
+        return super::control_page::print(control);
+    }
+    let (entries, errors) = args.inputs.entries();
+    let mut out = Output::new(args);
+    let mut exit = Exit::Clean;
+    for error in &errors {
+        out.failure(error);
+        exit = Exit::Failure;
+    }
+    let progress = Progress::new("checking", entries.len());
+    for batch in entries.chunks(BATCH) {
+        let judged: Vec<(&Entry, Result<Judgement, InputError>)> = batch
+            .par_iter()
+            .map(|entry| {
+                let bytes = entry.read();
+                let judgement = bytes.map(|bytes| judge(&entry.name(), &bytes, &args.standards, args.kube_version));
+                progress.step();
+                (entry, judgement)
+            })
+            .collect();
+        let printed = progress.suspend(|| {
+            for (entry, judgement) in judged {
+                match judgement {
+                    Ok(judgement) => {
+                        if judgement.objects.iter().any(|object| !object.report.is_clean()) {
+                            exit = exit.max(Exit::Findings);
+                        }
+                        out.judgement(entry, judgement)?;
+                    }
+                    Err(error) => {
+                        out.failure(&error);
+                        exit = Exit::Failure;
+                    }
+                }
+            }
+            Ok(())
+        });
+        if let Err(error) = printed {
+            return super::output_failed(&error);
+        }
+    }
+    progress.finish();
+    match out.finish() {
+        Ok(()) => exit,
+        Err(error) => super::output_failed(&error),
+    }
+}
+
+/// What is printed as it comes, and what has to wait for the end.
+struct Output<'a> {
+    args: &'a Args,
+    out: io::BufWriter<Box<dyn Write>>,
+    counts: Counts,
+    reports: Vec<serde_json::Value>,
+    diagnostics: Vec<Diagnostic>,
+    suites: Vec<junit::Suite>,
+    failures: Vec<String>,
+}
+
+#[derive(Default)]
+struct Counts {
+    objects: usize,
+    clean: usize,
+    findings: usize,
+    passed_over: BTreeMap<(String, String), usize>,
+}
+
+impl<'a> Output<'a> {
+    fn new(args: &'a Args) -> Self {
+        Self {
+            args,
+            out: super::stdout(args.output == Format::Text),
+            counts: Counts::default(),
+            reports: vec![],
+            diagnostics: vec![],
+            suites: vec![],
+            failures: vec![],
+        }
+    }
+
+    fn failure(&mut self, error: &InputError) {
+        let message = super::chain(error);
+        super::complain(&message);
+        self.failures.push(message);
+    }
+
+    fn judgement(&mut self, entry: &Entry, judgement: Judgement) -> io::Result<()> {
+        for (kind, count) in judgement.passed_over {
+            *self.counts.passed_over.entry(kind).or_default() += count;
+        }
+        let mut suite = junit::Suite { name: entry.name(), cases: vec![] };
+        for object in judgement.objects {
+            self.counts.objects += 1;
+            self.counts.clean += usize::from(object.report.is_clean());
+            self.counts.findings += object.diagnostics.len();
+            self.object(object, &mut suite)?;
+        }
+        if self.args.output == Format::Junit {
+            self.suites.push(suite);
+        }
+        Ok(())
+    }
+
+    fn object(&mut self, object: Judged, suite: &mut junit::Suite) -> io::Result<()> {
+        let Judged { report, diagnostics } = object;
+        match self.args.output {
+            Format::Text => {
+                for diagnostic in &diagnostics {
+                    writeln!(self.out, "{}\n", text::report(diagnostic))?;
+                }
+                let ranges = ranges(&report);
+                if !ranges.is_empty() {
+                    writeln!(self.out, "{}:{}: {}\n{ranges}", report.source, report.line, report.title())?;
+                }
+            }
+            Format::Json => self.reports.push(serde_json::to_value(&report)?),
+            Format::Jsonl => {
+                jsonl::write(&mut self.out, &report)?;
+            }
+            Format::Github => {
+                for diagnostic in &diagnostics {
+                    writeln!(self.out, "{}", github::command(diagnostic))?;
+                }
+            }
+            Format::Sarif => self.diagnostics.extend(diagnostics),
+            Format::Junit => {
+                suite.cases.push(junit::Case { name: report.title(), class: self.standards(), failures: diagnostics })
+            }
+        }
+        Ok(())
+    }
+
+    fn standards(&self) -> String {
+        self.args.standards.iter().map(ToString::to_string).collect::<Vec<_>>().join(" and ")
+    }
+
+    fn finish(mut self) -> io::Result<()> {
+        match self.args.output {
+            Format::Text => {
+                let summary = self.summary();
+                writeln!(self.out, "{summary}")?;
+            }
+            Format::Json => {
+                let passed_over: Vec<_> = self
+                    .counts
+                    .passed_over
+                    .iter()
+                    .map(|((api_version, kind), count)| {
+                        serde_json::json!({"apiVersion": api_version, "kind": kind, "count": count})
+                    })
+                    .collect();
+                let document = serde_json::json!({
+                    "objects": self.reports, "passedOver": passed_over, "failures": self.failures,
+                });
+                serde_json::to_writer_pretty(&mut self.out, &document)?;
+                writeln!(self.out)?;
+            }
+            Format::Sarif => {
+                let help = |code: &str| ringfence_pss::control(code).map(|control| control.page());
+                serde_json::to_writer_pretty(&mut self.out, &sarif::log(&self.diagnostics, &self.failures, help))?;
+                writeln!(self.out)?;
+            }
+            Format::Junit => junit::write(&self.suites, &mut self.out)?,
+            Format::Jsonl | Format::Github => {}
+        }
+        self.out.flush()
+    }
+
+    fn summary(&self) -> String {
+        let Counts { objects, clean, findings, passed_over } = &self.counts;
+        let others: usize = passed_over.values().sum();
+        let mut text = format!("{} checked against {}: ", super::count(*objects, "object"), self.standards());
+        text += &match (objects, objects - clean) {
+            (0, _) => "nothing to judge".to_owned(),
+            (_, 0) => "all admitted".to_owned(),
+            (_, bad) => format!("{clean} admitted, {bad} not ({})", super::count(*findings, "finding")),
+        };
+        if others > 0 {
+            let kinds: Vec<_> = passed_over
+                .iter()
+                .map(|((_, kind), count)| format!("{count} {}", if kind.is_empty() { "without a kind" } else { kind }))
+                .collect();
+            text += &format!("; passed over: {}", kinds.join(", "));
+        }
+        if !self.failures.is_empty() {
+            text += &format!("; {} could not be read", super::count(self.failures.len(), "input"));
+        }
+        text
+    }
+}

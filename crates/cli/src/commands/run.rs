@@ -1,0 +1,200 @@
+//! `ringfence run`.
+
+use std::io;
+
+use ringfence_context::effective::{ContainerKind, EffectiveContainer, EffectivePod};
+use ringfence_context::facts::Facts;
+use ringfence_context::resolve;
+use ringfence_manifest::Workload;
+use ringfence_runtime::engine;
+use ringfence_runtime::observe;
+use ringfence_runtime::run::{PodRun, RunError, Started};
+
+use crate::exit::Exit;
+use crate::facts::FactsArgs;
+use crate::input::Inputs;
+use crate::machine::{self, Machine, MachineArgs};
+use crate::objects::Found;
+use crate::pods::{self, Item};
+
+/// Run the pod's containers here with their security contexts applied
+///
+/// Init containers run first, one after the other; then the others run together. The exit status is that of the first
+/// container, or of the one that -c names. 125 means that the pod could not be run.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Args {
+    /// The manifest with the pod, or - for standard input.
+    #[command(flatten)]
+    inputs: Inputs,
+
+    /// Run this command instead of the container's own.
+    #[arg(last = true, value_name = "COMMAND")]
+    command: Vec<String>,
+
+    /// Run only this container.
+    #[arg(short, long, value_name = "NAME")]
+    container: Option<String>,
+
+    #[command(flatten)]
+    facts: FactsArgs,
+
+    #[command(flatten)]
+    machine: MachineArgs,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  ringfence run pod.yaml
+  ringfence run pod.yaml -- id                    what does the container's user look like from inside?
+  ringfence run -c app pod.yaml -- sh             look around in one container
+  ringfence run --rootfs ./unpacked pod.yaml      in an image's root file system";
+
+/// As other tools that run containers say that they could not.
+const NOT_RUN: u8 = 125;
+
+pub(crate) fn main(args: &Args) -> Exit {
+    match run(args) {
+        Ok(exit) => exit,
+        Err(message) => {
+            super::complain(&message);
+            Exit::Passed(NOT_RUN)
+        }
+    }
+}
+
+fn run(args: &Args) -> Result<Exit, String> {
+    let mut facts = args.facts.load(Some(observe::node_facts())).map_err(|error| super::chain(&error))?;
+    let machine = args.machine.machine(args.facts.seccomp_root.as_deref()).map_err(|error| super::chain(&error))?;
+    let mut one: Option<(Workload, Found)> = None;
+    let mut more = false;
+    let mut broken = None;
+    let seen = pods::for_each(&args.inputs, |place, item| {
+        match item {
+            Item::Workload(workload) if one.is_none() => {
+                one = Some((workload.clone(), Found::collect(place.documents, workload.namespace())));
+            }
+            Item::Workload(_) => more = true,
+            Item::Broken { line, column, message, .. } => {
+                broken = Some(format!("{}:{line}:{column}: {message}", place.source));
+            }
+        }
+        Ok(())
+    });
+    seen.map_err(|error: io::Error| error.to_string())?;
+    if let Some(broken) = broken {
+        return Err(broken);
+    }
+    let Some((workload, objects)) = one else { return Err("there is no pod to run in what was given".to_owned()) };
+    if more {
+        return Err("there is more than one pod in what was given; `ringfence run` runs one".to_owned());
+    }
+    facts.objects = Some(objects.names());
+    for image in machine.stand_ins(&workload, &mut facts) {
+        super::warn(&format!("image {image:?} is not here; a stand-in takes its place, with USER root"));
+    }
+    let effective = resolve(&workload.metadata, &workload.spec, &facts);
+    Run { args, workload: &workload, machine: &machine, facts: &facts, objects: &objects }.pod(&effective)
+}
+
+struct Run<'a> {
+    args: &'a Args,
+    workload: &'a Workload,
+    machine: &'a Machine,
+    facts: &'a Facts,
+    objects: &'a Found,
+}
+
+impl Run<'_> {
+    fn pod(&self, effective: &EffectivePod) -> Result<Exit, String> {
+        let chosen = self.chosen(effective)?;
+        let Some(first) = chosen.first() else { return Err("the pod has no container to run".to_owned()) };
+        let pod = machine::pod(self.workload);
+        let state = self.machine.state().map_err(|error| super::chain(&error))?;
+        let options = self.machine.options(&state, self.objects);
+        let run = PodRun::prepare(&pod, effective, first, options).map_err(|error| words(&error))?;
+        self.warn_of_what_is_weaker(&chosen);
+
+        let (init, main): (Vec<&EffectiveContainer>, Vec<_>) =
+            chosen.iter().partition(|container| container.kind == ContainerKind::Init && self.args.container.is_none());
+        for container in init {
+            let exit = self.start(&run, container)?.running().wait().map_err(|error| super::chain(&error))?;
+            if exit != engine::Exit::Code(0) {
+                super::complain(&format!("init container {:?} ended with {}", container.name, exit.code()));
+                return Ok(Exit::Passed(exit.code()));
+            }
+        }
+        let mut started = Vec::new();
+        for container in main {
+            started.push(self.start(&run, container)?);
+        }
+        // The first decides; sidecars end with the main containers, as a kubelet ends them.
+        let mut status = 0;
+        for (i, container) in started.iter_mut().enumerate() {
+            let exit = container.running().wait().map_err(|error| super::chain(&error))?;
+            if i == 0 {
+                status = exit.code();
+            }
+        }
+        Ok(Exit::Passed(status))
+    }
+
+    /// The containers to run: all but ephemeral ones, or the one that is named. Main containers come before sidecars,
+    /// so that the first main one decides the exit status.
+    fn chosen<'e>(&self, effective: &'e EffectivePod) -> Result<Vec<&'e EffectiveContainer>, String> {
+        if let Some(name) = &self.args.container {
+            let named = effective.containers.iter().find(|container| container.name == *name);
+            let names: Vec<_> = effective.containers.iter().map(|container| container.name.as_str()).collect();
+            return named
+                .map(|named| vec![named])
+                .ok_or_else(|| format!("the pod has no container called {name:?}; it has {}", names.join(", ")));
+        }
+        if !self.args.command.is_empty() {
+            let main = effective.containers.iter().find(|container| container.kind == ContainerKind::Main);
+            return Ok(main.into_iter().collect());
+        }
+        let mut chosen: Vec<_> =
+            effective.containers.iter().filter(|container| container.kind != ContainerKind::Ephemeral).collect();
+        chosen.sort_by_key(|container| match container.kind {
+            ContainerKind::Init => 0,
+            ContainerKind::Main => 1,
+            ContainerKind::Sidecar | ContainerKind::Ephemeral => 2,
+        });
+        Ok(chosen)
+    }
+
+    fn start(&self, run: &PodRun<'_>, container: &EffectiveContainer) -> Result<Started, String> {
+        let command = machine::command(self.workload, container, self.facts, &self.args.command)
+            .map_err(|error| format!("container {:?}: {error}; give one after --", container.name))?;
+        for (name, what) in &command.unresolved {
+            super::warn(&format!(
+                "container {:?}: variable {name} is not set, as {what} is not known here",
+                container.name
+            ));
+        }
+        let rootfs = self.machine.rootfs(container, self.facts);
+        run.start(&*self.machine.engine, container, &rootfs, &command.process, engine::Stdio::Inherit)
+            .map_err(|error| format!("container {:?}: {}", container.name, words(&error)))
+    }
+
+    /// A context is never weaker than declared without a word.
+    fn warn_of_what_is_weaker(&self, chosen: &[&EffectiveContainer]) {
+        if observe::is_privileged() {
+            return;
+        }
+        super::warn(
+            "not root: the containers run in a user namespace with one user, and keep the groups of the caller",
+        );
+        let user = chosen.first().and_then(|first| first.user.uid.get());
+        if chosen.iter().any(|container| container.user.uid.get() != user) {
+            super::warn("not root: containers of another user than the first one's cannot be started");
+        }
+    }
+}
+
+fn words(error: &RunError) -> String {
+    match error.refusal() {
+        Some(refusal) => format!("{}: {}", refusal.reason.as_str(), refusal.message),
+        None => super::chain(error),
+    }
+}

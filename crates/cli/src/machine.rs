@@ -1,0 +1,175 @@
+//! What `prove` and `run` need of this machine: an engine, root file systems, a place for the state.
+
+use std::path::{Path, PathBuf};
+
+use k8s_openapi::api::core::v1::{Container, Pod};
+use ringfence_context::effective::EffectiveContainer;
+use ringfence_context::facts::{Facts, ImageFacts};
+use ringfence_manifest::Workload;
+use ringfence_runtime::engine::{Engine, StartError};
+use ringfence_runtime::external::External;
+use ringfence_runtime::launcher::BuiltIn;
+use ringfence_runtime::observe;
+use ringfence_runtime::rootfs::RootfsRequest;
+use ringfence_runtime::run::RunOptions;
+use ringfence_runtime::spec::{self, ProcessArgs};
+use ringfence_runtime::state::{StateDir, StateError};
+use ringfence_runtime::volume::Objects;
+
+/// Flags that `prove` and `run` share.
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct MachineArgs {
+    /// What starts the containers: built-in, or an OCI runtime by its name or path, such as runc or crun.
+    #[arg(long, value_name = "NAME|PATH", default_value = "built-in")]
+    engine: String,
+
+    /// A directory to use as the root file system of every container, which is never changed. Without it, this
+    /// machine's own /usr stands in for each image, read-only.
+    #[arg(long, value_name = "DIR")]
+    rootfs: Option<PathBuf>,
+}
+
+/// This machine, ready to run containers.
+pub(crate) struct Machine {
+    pub(crate) engine: Box<dyn Engine>,
+    rootfs: Option<PathBuf>,
+    binary: PathBuf,
+    seccomp_root: Option<PathBuf>,
+}
+
+/// Why nothing can be run here.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum MachineError {
+    #[error(transparent)]
+    State(#[from] StateError),
+    #[error(transparent)]
+    Engine(#[from] StartError),
+    #[error("{}: not a directory", .0.display())]
+    Rootfs(PathBuf),
+    #[error("cannot find this program itself, which is also the probe")]
+    Binary(#[source] std::io::Error),
+}
+
+impl MachineArgs {
+    /// Prepares the machine.
+    pub(crate) fn machine(&self, seccomp_root: Option<&Path>) -> Result<Machine, MachineError> {
+        let binary = std::env::current_exe().map_err(MachineError::Binary)?;
+        if let Some(rootfs) = self.rootfs.as_ref().filter(|path| !path.is_dir()) {
+            return Err(MachineError::Rootfs(rootfs.clone()));
+        }
+        let engine: Box<dyn Engine> = match &*self.engine {
+            // Without privilege the kernel gives no way to drop the caller's groups; `prove` then shows none, and `run`
+            // says so.
+            "built-in" => Box::new(BuiltIn::new().keep_groups(!observe::is_privileged())),
+            other => Box::new(External::find(other)?),
+        };
+        Ok(Machine { engine, rootfs: self.rootfs.clone(), binary, seccomp_root: seccomp_root.map(Path::to_path_buf) })
+    }
+}
+
+/// The user database of an image of which nothing is known: root alone.
+fn stand_in(name: &str) -> ImageFacts {
+    ImageFacts {
+        name: name.to_owned(),
+        passwd: Some("root:x:0:0:root:/root:/bin/sh\n".to_owned()),
+        group: Some("root:x:0:\n".to_owned()),
+        ..ImageFacts::default()
+    }
+}
+
+impl Machine {
+    /// Adds facts for the images of `workload` of which nothing is known, because here a stand-in takes their place,
+    /// and of the stand-in everything is known. Returns their names.
+    pub(crate) fn stand_ins(&self, workload: &Workload, facts: &mut Facts) -> Vec<String> {
+        let mut names = Vec::new();
+        for container in declared(workload) {
+            let name = container.image.clone().unwrap_or_default();
+            if facts.image(&name).is_none() {
+                facts.images.insert(name.clone(), self.directory_facts(&name).unwrap_or_else(|| stand_in(&name)));
+                names.push(name);
+            }
+        }
+        names
+    }
+
+    /// What `--rootfs` says of users.
+    fn directory_facts(&self, name: &str) -> Option<ImageFacts> {
+        let root = self.rootfs.as_ref()?;
+        let read = |file: &str| std::fs::read_to_string(root.join(file)).ok();
+        let (passwd, group) = (read("etc/passwd"), read("etc/group"));
+        Some(ImageFacts { name: name.to_owned(), passwd, group, ..ImageFacts::default() })
+    }
+
+    /// A place for the state of one pod's run. It is removed when dropped, and by a guardian if it never is.
+    pub(crate) fn state(&self) -> Result<StateDir, StateError> {
+        StateDir::create(&self.binary)
+    }
+
+    /// How the runs of one pod are made.
+    pub(crate) fn options<'a>(&'a self, state: &'a StateDir, objects: &'a dyn Objects) -> RunOptions<'a> {
+        RunOptions {
+            state,
+            binary: &self.binary,
+            objects,
+            seccomp_root: self.seccomp_root.as_deref(),
+            create_host_paths: true,
+        }
+    }
+
+    /// The root file system of a container.
+    pub(crate) fn rootfs<'a>(&'a self, container: &EffectiveContainer, facts: &'a Facts) -> RootfsRequest<'a> {
+        static NOTHING: std::sync::OnceLock<ImageFacts> = std::sync::OnceLock::new();
+        match &self.rootfs {
+            Some(root) => RootfsRequest::Dir(root),
+            None => RootfsRequest::Host(
+                facts
+                    .image(container.image.as_deref().unwrap_or_default())
+                    .unwrap_or_else(|| NOTHING.get_or_init(|| stand_in(""))),
+            ),
+        }
+    }
+}
+
+/// The pod that a workload's controller would make.
+pub(crate) fn pod(workload: &Workload) -> Pod {
+    let mut metadata = workload.metadata.clone();
+    metadata.name.get_or_insert_with(|| workload.name().to_owned());
+    metadata.namespace = metadata.namespace.or_else(|| workload.object.namespace.clone());
+    Pod { metadata, spec: Some(workload.spec.clone()), status: None }
+}
+
+/// Every container as declared.
+fn declared(workload: &Workload) -> impl Iterator<Item = Container> {
+    let spec = &workload.spec;
+    let init = spec.init_containers.iter().flatten().cloned();
+    let ephemeral = spec.ephemeral_containers.iter().flatten();
+    let ephemeral =
+        ephemeral.map(|c| Container { name: c.name.clone(), image: c.image.clone(), ..Container::default() });
+    init.chain(spec.containers.iter().cloned()).chain(ephemeral).collect::<Vec<_>>().into_iter()
+}
+
+/// What a container executes, and the variables that could not be resolved here.
+pub(crate) fn command(
+    workload: &Workload,
+    container: &EffectiveContainer,
+    facts: &Facts,
+    instead: &[String],
+) -> Result<spec::Command, spec::CommandError> {
+    let mut declared = declared(workload).find(|declared| declared.name == container.name).unwrap_or_default();
+    if !instead.is_empty() {
+        declared.command = Some(instead.to_vec());
+        declared.args = None;
+    }
+    let nothing = ImageFacts::default();
+    let image = facts.image(container.image.as_deref().unwrap_or_default()).unwrap_or(&nothing);
+    spec::command(&declared, image, &|_| None)
+}
+
+/// The environment of the probe: the container's, without its command.
+pub(crate) fn probe_process(workload: &Workload, container: &EffectiveContainer, facts: &Facts) -> ProcessArgs {
+    match command(workload, container, facts, &["probe".to_owned()]) {
+        Ok(command) => command.process,
+        // A command is given, so there is always one.
+        Err(_) => ProcessArgs::default(),
+    }
+}

@@ -8,6 +8,7 @@ use std::process::Command;
 
 use ringfence_runtime::engine::Engine;
 use ringfence_runtime::external::External;
+use ringfence_runtime::launcher::BuiltIn;
 use serde_json::Value;
 
 fn suite() -> PathBuf {
@@ -106,5 +107,14 @@ fn under_runc_every_pod_gets_what_the_node_gave() {
 fn under_crun_a_tenth_of_the_pods_gets_what_the_node_gave() {
     if let Some(crun) = engine("crun") {
         all_agree(&crun, 10);
+    }
+}
+
+#[test]
+fn under_the_built_in_launcher_every_pod_gets_what_the_node_gave() {
+    if support::is_root() {
+        all_agree(&BuiltIn::new(), 1);
+    } else {
+        eprintln!("passed over: not root");
     }
 }

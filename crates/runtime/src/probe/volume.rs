@@ -18,20 +18,20 @@ pub(super) fn volume(path: &Path, with_file: bool, state: &mut ProcessState, not
             return;
         }
     };
-    let mut volume = of(&metadata);
+    let volume = of(&metadata);
     if with_file && metadata.is_dir() {
         match make_file(path) {
-            Ok(made) => volume.created = Some(Box::new(made)),
+            Ok(made) => drop(state.created_files.insert(name.clone(), made)),
             // A volume that is read-only or belongs to another: there is no file to show.
             Err(error) if matches!(error.kind(), ErrorKind::ReadOnlyFilesystem | ErrorKind::PermissionDenied) => {}
-            Err(error) => drop(not_seen.insert(format!("volumes.{name}.created"), error.to_string())),
+            Err(error) => drop(not_seen.insert(format!("createdFiles.{name}"), error.to_string())),
         }
     }
     state.volumes.insert(name, volume);
 }
 
 fn of(metadata: &std::fs::Metadata) -> VolumeState {
-    VolumeState { mode: mode_string(metadata.mode()), uid: metadata.uid(), gid: metadata.gid(), created: None }
+    VolumeState { mode: mode_string(metadata.mode()), uid: metadata.uid(), gid: metadata.gid() }
 }
 
 /// Makes a file, looks at it and removes it.
@@ -55,7 +55,7 @@ mod tests {
         volume(dir.path(), true, &mut state, &mut not_seen);
         let seen = &state.volumes[&dir.path().display().to_string()];
         assert_eq!(seen.mode, "drwx------");
-        assert!(seen.created.as_ref().unwrap().mode.starts_with("-rw"));
+        assert!(state.created_files[&dir.path().display().to_string()].mode.starts_with("-rw"));
         assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
         assert!(not_seen.is_empty());
     }

@@ -24,7 +24,9 @@ pub(super) fn prepare(
         return Err(io_error("use as a root file system", &path)(io::Error::from(io::ErrorKind::NotADirectory)));
     }
     let root = state.dir(&format!("rootfs/{name}"), 0o755)?;
-    let protection = if options.read_only {
+    let protection = if options.own_files {
+        Protection::Copy
+    } else if options.read_only {
         Protection::ReadOnly
     } else if overlay::is_available(state.path(), options.user_namespace) {
         Protection::Overlay

@@ -6,6 +6,7 @@
 mod copy;
 mod directory;
 mod host;
+pub mod image;
 mod overlay;
 
 use std::fmt;
@@ -22,6 +23,8 @@ use crate::state::{StateDir, StateError};
 pub enum RootfsRequest<'a> {
     /// The directory as it is, such as an image unpacked before.
     Dir(&'a Path),
+    /// An image that was unpacked by [`image::unpack`].
+    Image(&'a image::Image),
     /// The host's programs and libraries, with the user database of the image as far as it is known.
     Host(&'a ImageFacts),
 }
@@ -33,6 +36,8 @@ pub struct RootfsOptions {
     pub read_only: bool,
     /// Whether it is mounted in a user namespace.
     pub user_namespace: bool,
+    /// Whether the caller will give the files to other users, so that the container needs its own.
+    pub own_files: bool,
 }
 
 /// A root file system ready for a spec.
@@ -56,6 +61,13 @@ pub enum RootfsSource {
         /// How its files are kept unchanged.
         protection: Protection,
     },
+    /// An image.
+    Image {
+        /// The file or directory that it came from.
+        path: PathBuf,
+        /// How the unpacked files are kept unchanged for the next container.
+        protection: Protection,
+    },
     /// No image was there, so the host's programs stand in for it.
     HostUsr {
         /// The host's directories that are shown, read-only.
@@ -70,20 +82,28 @@ pub enum Protection {
     ReadOnly,
     /// Changes go to an overlay.
     Overlay,
-    /// The container has a copy, because overlays are not to be had here.
+    /// The container has a copy, because overlays are not to be had here or the files need other owners.
     Copy,
+}
+
+impl fmt::Display for Protection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::ReadOnly => "read-only",
+            Self::Overlay => "unchanged below an overlay",
+            Self::Copy => "as a copy",
+        })
+    }
 }
 
 impl fmt::Display for RootfsSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Dir { path, protection } => {
-                let how = match protection {
-                    Protection::ReadOnly => "read-only",
-                    Protection::Overlay => "unchanged below an overlay",
-                    Protection::Copy => "as a copy, for want of overlays",
-                };
-                write!(f, "the directory {}, {how}", path.display())
+                write!(f, "the directory {}, {protection}", path.display())
+            }
+            Self::Image { path, protection } => {
+                write!(f, "the image {}, {protection}", path.display())
             }
             Self::HostUsr { shown } => {
                 f.write_str("no image: this machine's own ")?;
@@ -128,6 +148,13 @@ pub fn prepare(
 ) -> Result<Rootfs, RootfsError> {
     match request {
         RootfsRequest::Dir(path) => directory::prepare(state, name, path, options),
+        RootfsRequest::Image(image) => {
+            let mut rootfs = directory::prepare(state, name, &image.root, options)?;
+            if let RootfsSource::Dir { protection, .. } = rootfs.source {
+                rootfs.source = RootfsSource::Image { path: image.path.clone(), protection };
+            }
+            Ok(rootfs)
+        }
         RootfsRequest::Host(image) => host::prepare(state, name, image),
     }
 }

@@ -216,7 +216,8 @@ impl<'a> PodRun<'a> {
         self.serial.set(serial + 1);
         let name = format!("{serial}");
         let read_only = container.read_only_root_filesystem.get().copied().unwrap_or(false);
-        let options = RootfsOptions { read_only, user_namespace: self.mappings.is_some() };
+        let user_namespace = self.mappings.is_some();
+        let options = RootfsOptions { read_only, user_namespace, own_files: user_namespace && !self.unprivileged };
         let Rootfs { root, mounts, source } = rootfs::prepare(self.options.state, &name, rootfs, options)?;
         self.give_root(&root)?;
 
@@ -238,7 +239,7 @@ impl<'a> PodRun<'a> {
                 id_mappings: self.mappings.as_ref(),
                 unprivileged: self.unprivileged,
                 join: JoinedNamespaces::default(),
-                cgroups_path: (!self.unprivileged).then(|| PathBuf::from(format!("/{id}"))),
+                cgroups_path: None,
             },
         )?;
         let work_dir = self.options.state.dir(&format!("work/{name}"), 0o700)?;
@@ -262,21 +263,23 @@ impl<'a> PodRun<'a> {
         self.options.state.path().file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
     }
 
-    /// In a user namespace the root directory belongs to its root.
+    /// In a user namespace the files belong to its users: each owner becomes the one who is mapped to it.
     fn give_root(&self, root: &Path) -> Result<(), RunError> {
-        let Some(mappings) = &self.mappings else { return Ok(()) };
-        let (false, Some(uid), Some(gid)) = (self.unprivileged, mappings.outside_uid(0), mappings.outside_gid(0))
-        else {
-            return Ok(());
-        };
+        use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+        let Some(mappings) = self.mappings.as_ref().filter(|_| !self.unprivileged) else { return Ok(()) };
+        let failed = || RunError::machinery("give the root file system to the user namespace");
         let mut open = vec![root.to_path_buf()];
         while let Some(path) = open.pop() {
-            std::os::unix::fs::lchown(&path, Some(uid), Some(gid))
-                .map_err(RunError::machinery("give the root file system to the user namespace"))?;
-            if fs::symlink_metadata(&path).is_ok_and(|metadata| metadata.is_dir()) {
-                let entries = fs::read_dir(&path)
-                    .map_err(RunError::machinery("give the root file system to the user namespace"))?;
-                open.extend(entries.flatten().map(|entry| entry.path()));
+            let metadata = fs::symlink_metadata(&path).map_err(failed())?;
+            let (uid, gid) = (mappings.outside_uid(metadata.uid()), mappings.outside_gid(metadata.gid()));
+            std::os::unix::fs::lchown(&path, uid, gid).map_err(failed())?;
+            if metadata.is_symlink() {
+                continue;
+            }
+            // The change of owner took setuid and setgid bits away.
+            fs::set_permissions(&path, fs::Permissions::from_mode(metadata.mode() & 0o7777)).map_err(failed())?;
+            if metadata.is_dir() {
+                open.extend(fs::read_dir(&path).map_err(failed())?.flatten().map(|entry| entry.path()));
             }
         }
         Ok(())

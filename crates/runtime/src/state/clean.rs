@@ -85,7 +85,7 @@ mod tests {
         let state = dir.path().join("state");
         fs::create_dir_all(state.join("a/b")).unwrap();
         std::os::unix::fs::symlink(outside.path(), state.join("a/link")).unwrap();
-        fs::set_permissions(state.join("a/b"), Permissions::from_mode(0)).unwrap();
+        fs::set_permissions(state.join("a/b"), Permissions::from_mode(0o0)).unwrap();
         clean(&state).unwrap();
         assert!(!state.exists());
         assert!(outside.path().join("kept").exists());

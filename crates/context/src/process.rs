@@ -33,6 +33,9 @@ pub struct ProcessState {
     pub home: Option<String>,
     /// The mount points of the declared volumes, by mount path.
     pub volumes: BTreeMap<String, VolumeState>,
+    /// A file that the process made in each volume that it can write, by mount path; only observed.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub created_files: BTreeMap<String, VolumeState>,
     /// The AppArmor profile of the process, when the kernel has AppArmor.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub app_armor_profile: Option<String>,
@@ -92,7 +95,4 @@ pub struct VolumeState {
     pub uid: u32,
     /// The group.
     pub gid: u32,
-    /// Owner, group and mode of a file that the process made there; only observed.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub created: Option<Box<VolumeState>>,
 }

@@ -44,7 +44,7 @@ fn the_pods_user_group_and_volume_are_as_declared() {
     assert_eq!(state.no_new_privileges, Some(true));
     let volume = &state.volumes["/data/demo"];
     assert_eq!((volume.mode.as_str(), volume.uid, volume.gid), ("drwxrwsrwx", 0, 2000));
-    let file = volume.created.as_ref().unwrap();
+    let file = &state.created_files["/data/demo"];
     assert_eq!((file.uid, file.gid), (1000, 2000));
     let namespaces = state.namespaces.unwrap();
     assert_eq!(

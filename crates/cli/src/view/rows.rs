@@ -70,7 +70,7 @@ pub(crate) fn rows(
         let volume = |s: &ProcessState| s.volumes.get(&mount.mount_path).map(owned);
         let field = format!("{} ({})", mount.mount_path, mount.volume);
         rows.value(&field, &format!("volumes.{}", mount.mount_path), &mount.ownership, seen(&volume));
-        let made = observed.and_then(|s| s.volumes.get(&mount.mount_path)?.created.as_deref().map(owned));
+        let made = observed.and_then(|s| s.created_files.get(&mount.mount_path).map(owned));
         if let Some(made) = made {
             rows.file_made_there(&mount.mount_path, computed, made);
         }

@@ -49,7 +49,7 @@ impl EffectiveContainer {
 }
 
 fn volume(ownership: &Ownership) -> VolumeState {
-    VolumeState { mode: ownership.to_string(), uid: ownership.uid, gid: ownership.gid, created: None }
+    VolumeState { mode: ownership.to_string(), uid: ownership.uid, gid: ownership.gid }
 }
 
 /// The file type and the permission bits as `ls -l` prints them, such as `drwxrwsrwx`.

@@ -48,6 +48,7 @@ pub(super) fn observed(
     for mount in &container.mounts {
         if let Some(why) = volumes.not_shown.get(&mount.volume) {
             state.volumes.remove(&mount.mount_path);
+            state.created_files.remove(&mount.mount_path);
             not_shown.insert(format!("volumes.{}", mount.mount_path), why.clone());
         }
     }

@@ -184,7 +184,8 @@ impl<'a> Reader<'a> {
             let rest = text.get(pos..).unwrap_or_default();
             let object = skip_comments(rest);
             let begin = text.len() - object.len();
-            self.base = self.base.advanced(rest, begin - pos);
+            let start = self.base;
+            self.base = start.advanced(rest, begin - pos);
             if object.is_empty() {
                 return true;
             }
@@ -201,33 +202,45 @@ impl<'a> Reader<'a> {
                 Err(error) => error,
             };
             // Where the next line begins an object, if lines are what this is made of.
-            let next = object.get(error.pos..).and_then(|o| o.find("\n{")).map(|n| error.pos + n + 1);
-            let own = object.get(..next.unwrap_or(object.len())).unwrap_or_default();
+            let next = object.get(error.pos..).and_then(|o| o.find("\n{")).map(|n| begin + error.pos + n + 1);
+            let end = next.unwrap_or(text.len());
             // An object with a quoted key, or none, was meant as JSON.
             let quoted = object.get(1..).is_some_and(|o| o.trim_start().starts_with(['"', '}']));
-            let ambiguous = objects == 0 || (objects == 1 && !quoted);
-            let whole = if next.is_some() && self.documents.len() == before { object } else { "" };
-            let as_yaml = [own, whole].into_iter().filter(|o| ambiguous && !o.is_empty());
-            let mut as_yaml = as_yaml.map(|o| (o, yaml::compose(o)));
-            let mut failure = None;
-            let read = as_yaml.find_map(|(own, outcome)| match outcome {
-                Ok((tree, root)) => Some((own, tree, root)),
-                Err(error) => {
-                    failure.get_or_insert(error);
-                    None
-                }
-            });
-            drop(as_yaml);
-            let len = if let Some((own, tree, root)) = read {
-                self.push(own, tree, root);
-                own.len()
-            } else {
-                let in_json = || ReadError::at(error.message, own, error.pos);
-                self.fail(own, failure.filter(|_| !quoted).unwrap_or_else(in_json));
-                own.len()
+            // To YAML, the blanks before its first document matter.
+            let first = self.documents.len() == before;
+            let from = if first { pos } else { begin };
+            let until = [Some(end), next.filter(|_| first).map(|_| text.len())];
+            let mut outcomes =
+                until.into_iter().flatten().filter(|_| objects == 0 || (objects == 1 && !quoted)).map(|to| {
+                    let own = text.get(from..to).unwrap_or_default();
+                    (own, to, yaml::compose(own))
+                });
+            let (own, to, outcome) = match outcomes.next() {
+                None => (object, end, None),
+                Some((own, to, Ok(read))) => (own, to, Some(Ok(read))),
+                Some((own, to, Err(error))) => match outcomes.next() {
+                    Some((own, to, Ok(read))) => (own, to, Some(Ok(read))),
+                    _ => (own, to, Some(Err(error))),
+                },
             };
-            self.base = self.base.advanced(object, len);
-            pos = begin + len;
+            drop(outcomes);
+            let after = self.base.advanced(object, to - begin);
+            match outcome {
+                Some(Ok((tree, root))) => {
+                    self.base = if first { start } else { self.base };
+                    self.push(own, tree, root);
+                }
+                Some(Err(error)) if !quoted => {
+                    self.base = if first { start } else { self.base };
+                    self.fail(own, error);
+                }
+                _ => {
+                    let own = text.get(begin..to).unwrap_or_default();
+                    self.fail(own, ReadError::at(error.message, own, error.pos));
+                }
+            }
+            self.base = after;
+            pos = to;
         }
     }
 }

@@ -123,11 +123,13 @@ impl<'p> Finding<'p> {
         let what = match self.item {
             Item::Key(key) => format!("annotation {key}"),
             Item::Named(..) => self.field.name().to_owned(),
-            Item::Index(_) | Item::None => self.field.relative_path().replace("[*]", ""),
+            Item::Index(index) => self.field.relative_path().replacen("[*]", &format!("[{index}]"), 1),
+            Item::None => self.field.relative_path().to_owned(),
         };
         let allowed = self.field.allowed;
         let _ = match self.value {
-            Value::Missing => write!(text, " does not set {what}; allowed: {allowed}"),
+            Value::Missing if self.item == Item::None => write!(text, " does not set {what}; allowed: {allowed}"),
+            Value::Missing => write!(text, " has no source; allowed: {allowed}"),
             Value::Object => write!(text, " uses {what}; allowed: {allowed}"),
             Value::Text(value) => write!(text, " sets {what} to {}; allowed: {allowed}", Quoted(value)),
             value => write!(text, " sets {what} to {value}; allowed: {allowed}"),
@@ -270,5 +272,59 @@ impl<'p> Findings<'p> {
             self.list.reserve(8);
         }
         self.list.push(Finding { judge: control, control, revision, field, container, item, value });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::{
+        Edit, Level, Version, evaluate,
+        testing::{TestPod, pod},
+    };
+    use serde_json::json;
+
+    fn hint_for(path: &str, pod: &TestPod) -> Option<Edit> {
+        let verdict = evaluate(Level::Restricted, Version::LATEST, &pod.metadata, &pod.spec);
+        verdict.findings().iter().find(|finding| finding.path() == path).and_then(|finding| finding.hint().edit)
+    }
+
+    #[test]
+    fn what_containers_lack_is_set_once_for_the_pod() {
+        let pod = pod(json!({"containers": [{"name": "a"}, {"name": "b"}]}));
+        for i in 0..2 {
+            assert_eq!(
+                hint_for(&format!("spec.containers[{i}].securityContext.runAsNonRoot"), &pod),
+                Some(Edit::Set { path: "spec.securityContext.runAsNonRoot".to_owned(), value: "true" })
+            );
+        }
+    }
+
+    #[test]
+    fn what_a_container_sets_is_changed_there() {
+        let pod = pod(json!({"containers": [{"name": "a", "securityContext": {"runAsNonRoot": false}}]}));
+        let path = "spec.containers[0].securityContext.runAsNonRoot";
+        assert_eq!(hint_for(path, &pod), Some(Edit::Set { path: path.to_owned(), value: "true" }));
+    }
+
+    #[test]
+    fn a_sysctl_is_taken_away_whole() {
+        let pod = pod(json!({"securityContext": {"sysctls": [{"name": "x", "value": "1"}]}, "containers": []}));
+        assert_eq!(
+            hint_for("spec.securityContext.sysctls[0].name", &pod),
+            Some(Edit::Remove { path: "spec.securityContext.sysctls[0]".to_owned() })
+        );
+    }
+
+    #[test]
+    fn messages_name_the_container_the_field_and_the_value() {
+        let pod = pod(json!({"volumes": [{"name": "v"}], "initContainers": [
+            {"name": "a", "restartPolicy": "Always", "ports": [{"containerPort": 1}, {"containerPort": 1, "hostPort": 2}]},
+        ], "containers": []}));
+        let verdict = evaluate(Level::Restricted, Version::LATEST, &pod.metadata, &pod.spec);
+        let messages: Vec<_> = verdict.findings().iter().map(super::Finding::message).collect();
+        assert_eq!(messages[0], r#"sidecar container "a" sets ports[1].hostPort to 2; allowed: undefined, 0"#);
+        let allowed =
+            "configMap, csi, downwardAPI, emptyDir, ephemeral, image, persistentVolumeClaim, projected, secret";
+        assert!(messages.contains(&format!(r#"volume "v" has no source; allowed: {allowed}"#)));
     }
 }

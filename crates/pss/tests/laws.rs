@@ -87,8 +87,9 @@ prop_compose! {
     }
 }
 
+/// Mostly with one source, sometimes with none or with two, which the API would refuse.
 fn volume() -> impl Strategy<Value = Volume> {
-    (prop::bool::weighted(0.8), prop::bool::weighted(0.2), prop::bool::weighted(0.1)).prop_map(
+    (prop::bool::weighted(0.7), prop::bool::weighted(0.2), prop::bool::weighted(0.1)).prop_map(
         |(empty_dir, host_path, nfs)| Volume {
             empty_dir: empty_dir.then(EmptyDirVolumeSource::default),
             host_path: host_path.then(HostPathVolumeSource::default),
@@ -143,10 +144,13 @@ fn level() -> impl Strategy<Value = Level> {
 proptest! {
     #[test]
     fn what_restricted_allows_baseline_allows_too((metadata, spec) in pod(), version in version()) {
-        // Not so for Windows pods from v1.25 on: there the restricted controls stand in for baseline ones and look at
-        // nothing. The API refuses the fields in question in a Windows pod.
-        prop_assume!(spec.os.as_ref().is_none_or(|os| os.name != "windows"));
-        if evaluate(Level::Restricted, version, &metadata, &spec).allowed() {
+        // Upstream breaks the law for two kinds of pods, both of which the API refuses for other reasons. In a Windows
+        // pod the restricted controls stand in for baseline ones from v1.25 on and look at nothing. And a volume with an
+        // allowed source passes restrictedVolumes, even if it has a hostPath as well.
+        let is_windows = spec.os.as_ref().is_some_and(|os| os.name == "windows");
+        let has_two = |volume: &Volume| volume.empty_dir.is_some() && volume.host_path.is_some();
+        let is_an_exception = is_windows || spec.volumes.iter().flatten().any(has_two);
+        if !is_an_exception && evaluate(Level::Restricted, version, &metadata, &spec).allowed() {
             prop_assert!(evaluate(Level::Baseline, version, &metadata, &spec).allowed());
         }
     }
@@ -155,8 +159,8 @@ proptest! {
     fn what_is_refused_stays_refused_once_privileged(
         (metadata, spec) in pod(), level in level(), version in version(), which in any::<prop::sample::Index>(),
     ) {
-        prop_assume!(!spec.containers.is_empty());
         let mut more = spec.clone();
+        more.containers.push(Container::default());
         let container = which.index(more.containers.len());
         more.containers[container].security_context.get_or_insert_default().privileged = Some(true);
         if !evaluate(level, version, &metadata, &spec).allowed() {

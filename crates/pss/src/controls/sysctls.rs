@@ -30,11 +30,7 @@ const ALLOWED: &[(u64, &str)] = &[
 
 static SYSCTL: Field = Field {
     path: "spec.securityContext.sysctls[*].name",
-    allowed: "kernel.shm_rmid_forced, net.ipv4.ip_local_port_range, net.ipv4.tcp_syncookies, \
-              net.ipv4.ping_group_range, net.ipv4.ip_unprivileged_port_start; from v1.27 on \
-              net.ipv4.ip_local_reserved_ports; from v1.29 on net.ipv4.tcp_keepalive_time, net.ipv4.tcp_fin_timeout, \
-              net.ipv4.tcp_keepalive_intvl, net.ipv4.tcp_keepalive_probes; from v1.32 on net.ipv4.tcp_rmem, \
-              net.ipv4.tcp_wmem; from v1.37 on net.ipv4.tcp_slow_start_after_idle, net.ipv4.tcp_notsent_lowat",
+    allowed: "those known to be safe, more with each version",
     hint: "take this sysctl out of the list",
     remedy: Remedy::RemoveItem,
     example: r#""kernel.msgmax""#,
@@ -45,7 +41,7 @@ documented! {
     /// ## What it does
     ///
     /// Refuses kernel parameters in `securityContext.sysctls` other than a few that are known to be safe. The list has
-    /// grown over the versions. Names are compared as written, so `net/ipv4/tcp_syncookies` is refused.
+    /// grown over the versions, as told below. Names are compared as written, so `net/ipv4/tcp_syncookies` is refused.
     ///
     /// ## Why is this bad
     ///
@@ -86,7 +82,8 @@ documented! {
             Revision {
                 since: Version::v1(0),
                 overrides: &[],
-                change: "parameters other than five are refused",
+                change: "kernel.shm_rmid_forced, net.ipv4.ip_local_port_range, net.ipv4.tcp_syncookies, \
+                         net.ipv4.ping_group_range and net.ipv4.ip_unprivileged_port_start are allowed, no others",
                 check: sysctls_1_0,
                 detail,
             },

@@ -1,5 +1,7 @@
 //! The state that the kernel will report of a process, from its effective context.
 
+use std::collections::BTreeMap;
+
 use super::{AppArmor, EffectiveContainer, Ownership, SeLinux, Seccomp};
 use crate::process::{ProcessState, VolumeState};
 
@@ -32,6 +34,8 @@ impl EffectiveContainer {
                 .iter()
                 .filter_map(|mount| Some((mount.mount_path.clone(), volume(mount.ownership.get()?))))
                 .collect(),
+            // Only an observation makes files.
+            created_files: BTreeMap::new(),
             app_armor_profile: self.app_armor.get().and_then(|profile| match profile {
                 AppArmor::Unavailable => None,
                 AppArmor::Unconfined => Some("unconfined".to_owned()),

@@ -71,7 +71,7 @@ pub(crate) fn warn_pod(pod: &PodView<'_>, outcome: &mut Outcome) {
                 format!("fsGroupChangePolicy: {policy} has no fsGroup to apply"),
                 "set fsGroup, or remove fsGroupChangePolicy",
             )
-        } else if !decides {
+        } else if !decides && !mounts_unlisted(pod) {
             (
                 format!(
                     "fsGroupChangePolicy: {policy} has no effect on emptyDir, configMap, secret and the like, and the pod \
@@ -84,6 +84,14 @@ pub(crate) fn warn_pod(pod: &PodView<'_>, outcome: &mut Outcome) {
         };
         outcome.warn(warning_code::FS_GROUP_CHANGE_POLICY_IGNORED, path("fsGroupChangePolicy"), message, hint);
     }
+}
+
+/// Whether a container mounts a volume that `spec.volumes` does not list, such as a claim that a StatefulSet makes.
+fn mounts_unlisted(pod: &PodView<'_>) -> bool {
+    let volumes = pod.spec.volumes.as_deref().unwrap_or_default();
+    pod.containers()
+        .flat_map(|container| container.mounts)
+        .any(|mount| !volumes.iter().any(|volume| volume.name == mount.name))
 }
 
 /// A subPath on a volume that outlives the pod.
@@ -164,6 +172,11 @@ mod tests {
         assert_eq!(warned(&with(r#""emptyDir": {}"#, "", policy)), ignored);
         assert!(warned(&with(r#""persistentVolumeClaim": {"claimName": "c"}"#, "", policy)).is_empty());
         assert_eq!(warned(&with(r#""emptyDir": {}"#, "", r#"{"fsGroupChangePolicy": "Always"}"#)), ignored);
+        let stateful_set = format!(
+            r#"{{"containers": [{{"name": "a", "volumeMounts": [{{"name": "claim", "mountPath": "/v"}}]}}],
+                "securityContext": {policy}}}"#
+        );
+        assert!(warned(&resolve_spec(&stateful_set, &Facts::default())).is_empty());
     }
 
     #[test]

@@ -1,9 +1,10 @@
 //! One document of a stream, and the nodes in it.
 
 use std::borrow::Cow;
+use std::sync::OnceLock;
 
 use crate::error::ReadError;
-use crate::location::Location;
+use crate::location::{Location, Waymarks};
 use crate::tree::{Entry, NodeData, NodeId, Span, Tree, Value};
 
 /// A document as it was read, or why it could not be.
@@ -16,6 +17,7 @@ pub struct Document<'a> {
     pub(crate) tree: Tree,
     pub(crate) root: Option<NodeId>,
     pub(crate) error: Option<ReadError>,
+    pub(crate) waymarks: OnceLock<Waymarks>,
 }
 
 impl Document<'_> {
@@ -41,7 +43,7 @@ impl Document<'_> {
 
     /// Where a byte of [`text`](Self::text) is in the stream.
     pub fn location(&self, pos: u32) -> Location {
-        self.base.advanced(&self.text, pos as usize)
+        self.waymarks.get_or_init(|| Waymarks::new(&self.text, self.base)).location(&self.text, pos as usize)
     }
 
     pub(crate) fn node(&self, id: NodeId) -> Node<'_> {

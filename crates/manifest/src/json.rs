@@ -33,7 +33,9 @@ struct Json<'t> {
 /// Reads the value that the text begins with. Also gives where it ends.
 pub(crate) fn read(text: &str) -> Result<(Tree, NodeId, usize)> {
     let mut json = Json { text, bytes: text.as_bytes(), pos: 0, tree: Tree::default() };
-    json.tree.nodes.reserve(text.len().min(1 << 20) / 16);
+    // The text may go on with further objects, so its length tells nothing.
+    json.tree.nodes.reserve(32);
+    json.tree.entries.reserve(32);
     let root = json.value()?;
     Ok((json.tree, root, json.pos))
 }

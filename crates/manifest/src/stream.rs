@@ -4,6 +4,7 @@
 //! is JSON, after each object. A document that cannot be read does not keep the others from being read.
 
 use std::borrow::Cow;
+use std::sync::OnceLock;
 
 use crate::document::Document;
 use crate::error::ReadError;
@@ -86,8 +87,8 @@ fn read_utf16(bytes: &[u8], little: bool) -> Vec<Document<'static>> {
 
 impl Document<'_> {
     fn into_owned(self) -> Document<'static> {
-        let Document { index, text, base, tree, root, error } = self;
-        Document { index, text: Cow::Owned(text.into_owned()), base, tree, root, error }
+        let Document { index, text, base, tree, root, error, waymarks } = self;
+        Document { index, text: Cow::Owned(text.into_owned()), base, tree, root, error, waymarks }
     }
 }
 
@@ -144,14 +145,15 @@ impl<'a> Reader<'a> {
 
     fn push(&mut self, text: &'a str, tree: Tree, root: Option<u32>) {
         let (index, base) = (self.documents.len(), self.base);
-        self.documents.push(Document { index, text: Cow::Borrowed(text), base, tree, root, error: None });
+        let (text, waymarks) = (Cow::Borrowed(text), OnceLock::new());
+        self.documents.push(Document { index, text, base, tree, root, error: None, waymarks });
     }
 
     fn fail(&mut self, text: &'a str, error: ReadError) {
         let (index, base) = (self.documents.len(), self.base);
         let error = Some(ReadError { location: error.location.rebased(base), ..error });
-        let (text, tree) = (Cow::Borrowed(text), Tree::default());
-        self.documents.push(Document { index, text, base, tree, root: None, error });
+        let (text, tree, waymarks) = (Cow::Borrowed(text), Tree::default(), OnceLock::new());
+        self.documents.push(Document { index, text, base, tree, root: None, error, waymarks });
     }
 
     fn yaml(&mut self, text: &'a str) {

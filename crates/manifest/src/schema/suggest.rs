@@ -1,39 +1,61 @@
 //! The right name for a misspelt one.
 
+/// Names are short; whatever is longer is no misspelling of one.
+const LONGEST: usize = 64;
+
 /// The candidate nearest to a name: the same but for case, or few edits away. None if nothing is near.
 pub(crate) fn nearest(name: &str, candidates: impl Iterator<Item = &'static str>) -> Option<&'static str> {
-    // Names are short; whatever is longer is no misspelling of one.
-    if name.len() > 64 {
+    if name.len() > LONGEST {
         return None;
     }
-    let lower = name.to_lowercase();
-    let allowed = (name.chars().count() / 3).max(1);
-    candidates
-        .map(|c| (distance(&lower, &c.to_lowercase()), c))
-        .filter(|(d, _)| *d <= allowed)
-        .min_by_key(|(d, c)| (*d, *c))
-        .map(|(_, c)| c)
+    let mut best = None;
+    let mut allowed = (name.len() / 3).max(1);
+    for candidate in candidates {
+        if candidate.len().abs_diff(name.len()) > allowed {
+            continue;
+        }
+        let distance = distance(name.as_bytes(), candidate.as_bytes());
+        if distance <= allowed {
+            best = Some(candidate);
+            // From now on only a nearer one is better.
+            if distance == 0 {
+                break;
+            }
+            allowed = distance - 1;
+        }
+    }
+    best
 }
 
-/// How many insertions, deletions, replacements and swaps of neighbours lead from one text to the other.
-fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut before_last: Vec<usize> = Vec::new();
-    let mut last: Vec<usize> = (0..=b.len()).collect();
+/// How many insertions, deletions, replacements and swaps of neighbours lead from one name to the other, whatever their
+/// case. Fields are ASCII; what is not differs by as many edits as it has bytes. Neither is longer than [`LONGEST`].
+fn distance(a: &[u8], b: &[u8]) -> usize {
+    let mut rows = [[0usize; LONGEST + 1]; 3];
+    let [mut before_last, mut last, mut row] = rows.each_mut();
+    for (j, cell) in last.iter_mut().enumerate() {
+        *cell = j;
+    }
+    let at = |row: &[usize; LONGEST + 1], j: usize| row.get(j).copied().unwrap_or(LONGEST);
     let mut previous = None;
-    for (i, x) in a.chars().enumerate() {
-        let mut row = vec![i + 1];
+    for (i, x) in a.iter().enumerate() {
+        let x = x.to_ascii_lowercase();
+        row[0] = i + 1;
+        let mut left: Option<u8> = None;
         for (j, y) in b.iter().enumerate() {
-            let mut best = (last[j] + usize::from(x != *y)).min(last[j + 1] + 1).min(row[j] + 1);
-            if j > 0 && previous == Some(*y) && b[j - 1] == x {
-                best = best.min(before_last[j - 1] + 1);
+            let y = y.to_ascii_lowercase();
+            let mut cost = (at(last, j) + usize::from(x != y)).min(at(last, j + 1) + 1).min(at(row, j) + 1);
+            if previous == Some(y) && left == Some(x) {
+                cost = cost.min(at(before_last, j.saturating_sub(1)) + 1);
             }
-            row.push(best);
+            if let Some(cell) = row.get_mut(j + 1) {
+                *cell = cost;
+            }
+            left = Some(y);
         }
-        before_last = std::mem::replace(&mut last, row);
+        (before_last, last, row) = (last, row, before_last);
         previous = Some(x);
     }
-    last[b.len()]
+    at(last, b.len())
 }
 
 #[cfg(test)]

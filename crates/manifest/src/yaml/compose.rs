@@ -137,10 +137,10 @@ impl Composer<'_> {
         let frame = self.frames.pop()?;
         let end = end.unwrap_or(frame.end);
         let value = if frame.map {
-            let pending = self.entries.split_off(frame.base);
             // The side buffer is the scanner's until the document ends; keys are looked up in it.
             self.tree.side = std::mem::take(&mut self.parser.scanner.side);
-            let value = self.tree.seal_map(self.source, &pending);
+            let value = self.tree.seal_map(self.source, self.entries.get(frame.base..).unwrap_or_default());
+            self.entries.truncate(frame.base);
             self.parser.scanner.side = std::mem::take(&mut self.tree.side);
             value
         } else {

@@ -1,5 +1,7 @@
 //! From tokens to events: YAML's grammar, as a state machine, so that depth costs heap and not stack.
 
+use std::collections::HashMap;
+
 use super::resolve::Tag;
 use super::scanner::Scanner;
 use super::token::{Result, SyntaxError, Token, TokenKind as T};
@@ -67,7 +69,8 @@ pub(super) struct Parser<'t> {
     pub(super) scanner: Scanner<'t>,
     state: State,
     states: Vec<State>,
-    tag_directives: Vec<(Text, Text)>,
+    /// Prefixes by handle.
+    tag_directives: HashMap<&'t str, Text>,
 }
 
 impl<'t> Parser<'t> {
@@ -76,7 +79,7 @@ impl<'t> Parser<'t> {
             scanner: Scanner::new(text),
             state: State::End,
             states: Vec::with_capacity(16),
-            tag_directives: Vec::new(),
+            tag_directives: HashMap::new(),
         }
     }
 
@@ -116,10 +119,10 @@ impl<'t> Parser<'t> {
                 T::VersionDirective { major: 1, minor: 1 } => version = true,
                 T::VersionDirective { .. } => return fail("found incompatible YAML document", token),
                 T::TagDirective { handle, prefix } => {
-                    if self.tag_directives.iter().any(|(h, _)| self.text(*h) == self.text(handle)) {
+                    // A handle is never unescaped, so it lies in the text itself.
+                    if self.tag_directives.insert(handle.get(self.scanner.text, ""), prefix).is_some() {
                         return fail("found duplicate %TAG directive", token);
                     }
-                    self.tag_directives.push((handle, prefix));
                 }
                 _ => return Ok(()),
             }
@@ -259,7 +262,7 @@ impl<'t> Parser<'t> {
         if handle.is_empty() {
             return Ok(Tag::new("", suffix));
         }
-        if let Some((_, prefix)) = self.tag_directives.iter().find(|(h, _)| self.text(*h) == handle) {
+        if let Some(prefix) = self.tag_directives.get(handle) {
             return Ok(Tag::new(self.text(*prefix), suffix));
         }
         match handle {

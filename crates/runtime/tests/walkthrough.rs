@@ -1,5 +1,7 @@
 //! The four pods of the walk-through, each really started under runc and read back. Needs root and runc.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests may panic too")]
+
 mod support;
 
 use ringfence_context::capability::CapSet;

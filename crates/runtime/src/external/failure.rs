@@ -41,7 +41,7 @@ fn classify(engine: &str, message: &str, command: &str) -> StartError {
         if lower.contains("not found") || lower.contains("no such file") {
             return exec(io::ErrorKind::NotFound);
         }
-        if lower.contains("permission denied") || lower.contains("is a directory") {
+        if ["permission denied", "operation not permitted", "is a directory"].iter().any(|text| lower.contains(text)) {
             return exec(io::ErrorKind::PermissionDenied);
         }
         if lower.contains("exec format error") {

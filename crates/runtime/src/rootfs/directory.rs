@@ -1,5 +1,4 @@
-//! A directory as the root file system, never changed: an overlay over each of its top-level directories, or the
-//! directories themselves where the container only reads.
+//! A directory as the root file system, never changed: an overlay over each of its top-level directories, or a copy.
 
 use std::fs;
 use std::io;
@@ -7,7 +6,6 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 
 use super::{Protection, Rootfs, RootfsError, RootfsOptions, RootfsSource, copy, io_error, overlay};
-use crate::spec::mount;
 use crate::state::StateDir;
 
 /// Hidden by mounts in every container.
@@ -24,16 +22,10 @@ pub(super) fn prepare(
         return Err(io_error("use as a root file system", &path)(io::Error::from(io::ErrorKind::NotADirectory)));
     }
     let root = state.dir(&format!("rootfs/{name}"), 0o755)?;
-    let protection = if options.own_files {
-        Protection::Copy
-    } else if options.read_only {
-        Protection::ReadOnly
-    } else if overlay::is_available(state.path(), options.user_namespace) {
-        Protection::Overlay
-    } else {
-        Protection::Copy
-    };
+    let overlays = !options.own_files && overlay::is_available(state.path(), options.user_namespace);
+    let protection = if overlays { Protection::Overlay } else { Protection::Copy };
     let mut mounts = Vec::new();
+    let mut readonly_paths = Vec::new();
     if protection == Protection::Copy {
         copy::tree(&path, &root)?;
     } else {
@@ -56,14 +48,13 @@ pub(super) fn prepare(
                     continue;
                 }
                 let destination = Path::new("/").join(entry.file_name());
-                mounts.push(if protection == Protection::Overlay {
-                    let key = format!("{name}-{number}");
-                    overlay::overlay(state, &key, &source, &destination, options.user_namespace)?
-                } else {
-                    mount(destination, "bind", &source, &["bind", "rprivate", "ro"])
-                });
+                if options.read_only {
+                    readonly_paths.push(destination.display().to_string());
+                }
+                let key = format!("{name}-{number}");
+                mounts.push(overlay::overlay(state, &key, &source, &destination, options.user_namespace, &[])?);
             }
         }
     }
-    Ok(Rootfs { root, mounts, source: RootfsSource::Dir { path, protection } })
+    Ok(Rootfs { root, mounts, readonly_paths, fixed: Vec::new(), source: RootfsSource::Dir { path, protection } })
 }

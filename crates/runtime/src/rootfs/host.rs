@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use ringfence_context::facts::ImageFacts;
 
-use super::{Rootfs, RootfsError, RootfsSource, io_error};
+use super::{Rootfs, RootfsError, RootfsOptions, RootfsSource, io_error, overlay};
 use crate::spec::mount;
 use crate::state::StateDir;
 
@@ -24,10 +24,14 @@ const GROUP: &str = "root:x:0:\nnobody:x:65534:\n";
 /// Shown read-only, without the rights that a setuid program of the host would give.
 const READ_ONLY: [&str; 4] = ["bind", "ro", "nosuid", "nodev"];
 
-pub(super) fn prepare(state: &StateDir, name: &str, image: &ImageFacts) -> Result<Rootfs, RootfsError> {
+pub(super) fn prepare(
+    state: &StateDir,
+    name: &str,
+    image: &ImageFacts,
+    options: RootfsOptions,
+) -> Result<Rootfs, RootfsError> {
     let root = state.dir(&format!("rootfs/{name}"), 0o755)?;
     for (dir, mode) in [
-        ("usr", 0o755),
         ("etc", 0o755),
         ("dev", 0o755),
         ("proc", 0o555),
@@ -52,24 +56,34 @@ pub(super) fn prepare(state: &StateDir, name: &str, image: &ImageFacts) -> Resul
     write("etc/group", image.group.as_deref().unwrap_or(GROUP))?;
     write("etc/nsswitch.conf", "passwd: files\ngroup: files\nhosts: files dns\n")?;
 
-    let usr = Path::new("/usr");
-    let mut shown = vec![usr.to_path_buf()];
-    let mut mounts = vec![mount(usr, "bind", usr, &READ_ONLY)];
-    for name in BESIDE_USR {
-        let host = PathBuf::from("/").join(name);
+    let overlays = overlay::is_available(state.path(), options.user_namespace);
+    let mut shown = Vec::new();
+    let mut mounts = Vec::new();
+    for directory in ["usr"].iter().chain(&BESIDE_USR) {
+        let host = PathBuf::from("/").join(directory);
         if let Ok(target) = fs::read_link(&host) {
-            let link = root.join(name);
+            let link = root.join(directory);
             symlink(&target, &link).map_err(io_error("link", &link))?;
         } else if host.is_dir() {
-            mounts.push(mount(&host, "bind", &host, &READ_ONLY));
+            mounts.push(if overlays {
+                // So that mount points can be made in it.
+                let key = format!("{name}-{directory}");
+                overlay::overlay(state, &key, &host, &host, options.user_namespace, &["nosuid", "nodev"])?
+            } else {
+                mount(&host, "bind", &host, &READ_ONLY)
+            });
             shown.push(host);
         }
     }
-    for name in OF_ETC {
-        let host = Path::new("/etc").join(name);
+    let readonly_paths =
+        if overlays { shown.iter().map(|path| path.display().to_string()).collect() } else { Vec::new() };
+    let mut fixed = if overlays { Vec::new() } else { shown.clone() };
+    for file in OF_ETC {
+        let host = Path::new("/etc").join(file);
         if host.exists() {
             mounts.push(mount(&host, "bind", &host, &READ_ONLY));
+            fixed.push(host);
         }
     }
-    Ok(Rootfs { root, mounts, source: RootfsSource::HostUsr { shown } })
+    Ok(Rootfs { root, mounts, readonly_paths, fixed, source: RootfsSource::HostUsr { shown } })
 }

@@ -47,6 +47,11 @@ pub struct Rootfs {
     pub root: PathBuf,
     /// The mounts that complete it, before all others.
     pub mounts: Vec<Mount>,
+    /// What has to be made read-only at the end, after all mount points are made: some runtimes make them in a mount
+    /// that is to be read-only, and so in what lies below it.
+    pub readonly_paths: Vec<String>,
+    /// Directories of the machine itself, in which no mount point can be made.
+    pub fixed: Vec<PathBuf>,
     /// What it was made from.
     pub source: RootfsSource,
 }
@@ -78,8 +83,6 @@ pub enum RootfsSource {
 /// How the files of a directory are kept from being changed by the container.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Protection {
-    /// Mounted read-only.
-    ReadOnly,
     /// Changes go to an overlay.
     Overlay,
     /// The container has a copy, because overlays are not to be had here or the files need other owners.
@@ -89,7 +92,6 @@ pub enum Protection {
 impl fmt::Display for Protection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::ReadOnly => "read-only",
             Self::Overlay => "unchanged below an overlay",
             Self::Copy => "as a copy",
         })
@@ -155,6 +157,6 @@ pub fn prepare(
             }
             Ok(rootfs)
         }
-        RootfsRequest::Host(image) => host::prepare(state, name, image),
+        RootfsRequest::Host(image) => host::prepare(state, name, image, options),
     }
 }

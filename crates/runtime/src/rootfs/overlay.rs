@@ -36,6 +36,7 @@ pub(super) fn overlay(
     lower: &Path,
     destination: &Path,
     user_namespace: bool,
+    flags: &[&str],
 ) -> Result<Mount, RootfsError> {
     let upper = state.dir(&format!("overlay/{key}/upper"), 0o755)?;
     let work = state.dir(&format!("overlay/{key}/work"), 0o700)?;
@@ -48,7 +49,7 @@ pub(super) fn overlay(
         format!("upperdir={}", upper.display()),
         format!("workdir={}", work.display()),
     ];
-    let mut options: Vec<&str> = options.iter().map(String::as_str).collect();
+    let mut options: Vec<&str> = flags.iter().copied().chain(options.iter().map(String::as_str)).collect();
     if user_namespace {
         options.push("userxattr");
     }

@@ -1,6 +1,7 @@
 //! Why a container does not run: refused as a node would refuse it, or something in the machinery failed.
 
 use std::io;
+use std::path::{Path, PathBuf};
 
 use ringfence_context::effective::{Refusal, RefusalReason};
 
@@ -43,6 +44,14 @@ pub enum RunError {
     /// The state directory failed.
     #[error(transparent)]
     State(#[from] StateError),
+    /// A mount point that would have to be made on the machine itself.
+    #[error("the mount point {path:?} is not there, and it cannot be made below {}, which is this machine's own", below.display())]
+    MountPoint {
+        /// Where the container wants the volume.
+        path: String,
+        /// The machine's directory.
+        below: PathBuf,
+    },
     /// The engine did not start it.
     #[error(transparent)]
     Start(#[from] StartError),
@@ -103,6 +112,15 @@ impl RunError {
 /// Whether it is the OCI runtime that refuses, so that an engine is asked and its own answer shown.
 pub(super) fn is_the_runtimes(refusal: &Refusal) -> bool {
     refusal.reason == RefusalReason::StartError
+}
+
+/// Refuses a mount point that is missing below the machine's own directories: engines make mount points.
+pub(super) fn check_mount_point(path: &str, fixed: &[PathBuf]) -> Result<(), RunError> {
+    let clean = crate::spec::clean(Path::new(path));
+    match fixed.iter().find(|below| clean.starts_with(below)) {
+        Some(below) if !clean.exists() => Err(RunError::MountPoint { path: path.to_owned(), below: below.clone() }),
+        _ => Ok(()),
+    }
 }
 
 /// The error with what caused it.

@@ -151,7 +151,7 @@ impl<'a> PodRun<'a> {
         let process = ProcessArgs { args, ..process.clone() };
         let pipe = pipe::Pipes::new().map_err(RunError::machinery("make pipes for the probe"))?;
         let (stdio, reader) = pipe.split();
-        let mut started = self.start_with(engine, container, rootfs, &process, stdio, &[mount])?;
+        let mut started = self.start_with(engine, container, rootfs, &process, stdio, Some(&mount))?;
         let (out, err, in_time) = reader.read().map_err(RunError::machinery("read what the probe says"))?;
         if !in_time {
             started.running().signal(libc::SIGKILL)?;
@@ -183,7 +183,7 @@ impl<'a> PodRun<'a> {
         process: &ProcessArgs,
         stdio: Stdio,
     ) -> Result<Started, RunError> {
-        self.start_with(engine, container, rootfs, process, stdio, &[])
+        self.start_with(engine, container, rootfs, process, stdio, None)
     }
 
     /// Runs the container's command to its end with the caller's standard streams.
@@ -204,7 +204,7 @@ impl<'a> PodRun<'a> {
         rootfs: &RootfsRequest<'_>,
         process: &ProcessArgs,
         stdio: Stdio,
-        extra_mounts: &[oci_spec::runtime::Mount],
+        probe: Option<&oci_spec::runtime::Mount>,
     ) -> Result<Started, RunError> {
         // What the runtime refuses is left to the runtime; what comes before it is decided already.
         if let Some(refusal) = &container.refusal
@@ -218,10 +218,14 @@ impl<'a> PodRun<'a> {
         let read_only = container.read_only_root_filesystem.get().copied().unwrap_or(false);
         let user_namespace = self.mappings.is_some();
         let options = RootfsOptions { read_only, user_namespace, own_files: user_namespace && !self.unprivileged };
-        let Rootfs { root, mounts, source } = rootfs::prepare(self.options.state, &name, rootfs, options)?;
+        let Rootfs { root, mounts, readonly_paths, fixed, source } =
+            rootfs::prepare(self.options.state, &name, rootfs, options)?;
         self.give_root(&root)?;
 
         let volumes = self.volumes.mounts(container, self.declared(container))?;
+        for volume in &volumes {
+            error::check_mount_point(&volume.mount_path, &fixed)?;
+        }
         let id = format!("ringfence-{}-{name}", self.run_name());
         let spec = spec::build(
             self.effective,
@@ -230,7 +234,8 @@ impl<'a> PodRun<'a> {
             &SpecOptions {
                 root: &root,
                 root_mounts: &mounts,
-                extra_mounts,
+                root_readonly_paths: &readonly_paths,
+                extra_mounts: probe.map(std::slice::from_ref).unwrap_or_default(),
                 volumes: &volumes,
                 etc: &self.etc,
                 shm: None,

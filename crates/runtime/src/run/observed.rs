@@ -49,6 +49,7 @@ pub(super) fn observed(
         if let Some(why) = volumes.not_shown.get(&mount.volume) {
             state.volumes.remove(&mount.mount_path);
             state.created_files.remove(&mount.mount_path);
+            state.created_files.remove(&mount.mount_path);
             not_shown.insert(format!("volumes.{}", mount.mount_path), why.clone());
         }
     }

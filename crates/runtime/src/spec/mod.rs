@@ -25,7 +25,7 @@ use ringfence_context::process::Namespace;
 
 pub use args::{Command, CommandError, command};
 pub use env::DEFAULT_PATH;
-pub(crate) use mounts::mount;
+pub(crate) use mounts::{clean, mount};
 pub use usernamespace::{IdMapping, IdMappings};
 
 /// What the process is, beside its context.
@@ -113,6 +113,8 @@ pub struct SpecOptions<'a> {
     pub root: &'a Path,
     /// Mounts that make up the root file system, before all others.
     pub root_mounts: &'a [Mount],
+    /// Paths of it that are made read-only when everything is mounted.
+    pub root_readonly_paths: &'a [String],
     /// Mounts after all others, such as the probe's.
     pub extra_mounts: &'a [Mount],
     /// The volumes, in any order.
@@ -226,7 +228,7 @@ fn linux(
     privileged: bool,
     options: &SpecOptions<'_>,
 ) -> Result<Linux, SpecError> {
-    let (masked, readonly) = paths::paths(container, privileged);
+    let (masked, readonly) = paths::paths(container, privileged, options.root_readonly_paths);
     let mut linux = Linux::default();
     linux.set_namespaces(Some(namespaces::namespaces(container, privileged, options)));
     if let Some(mappings) = usernamespace::mappings(container, options)? {

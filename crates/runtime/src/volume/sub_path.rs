@@ -7,7 +7,8 @@ use rustix::fs::{Mode, OFlags, ResolveFlags};
 
 use super::{VolumeError, invalid, io_error};
 
-/// The host's path of `sub_path` in the volume at `root`. Missing directories get the mode of the volume's root.
+/// The host's path of `sub_path` in the volume at `root`. Missing directories get the permission bits of the
+/// volume's root and its setgid bit (`k8s.io/mount-utils`, `doSafeMakeDir`).
 pub(super) fn resolve(volume: &str, root: &Path, sub_path: &str) -> Result<PathBuf, VolumeError> {
     let sub = Path::new(sub_path);
     if sub.is_absolute() || sub.components().any(|part| part == Component::ParentDir) {
@@ -16,7 +17,7 @@ pub(super) fn resolve(volume: &str, root: &Path, sub_path: &str) -> Result<PathB
     let io = |action, errno: rustix::io::Errno| io_error(volume, action, &root.join(sub))(errno.into());
     let volume_fd = rustix::fs::open(root, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
         .map_err(|errno| io_error(volume, "open", root)(errno.into()))?;
-    let mode = rustix::fs::fstat(&volume_fd).map_err(|errno| io("look at", errno))?.st_mode & 0o777;
+    let mode = rustix::fs::fstat(&volume_fd).map_err(|errno| io("look at", errno))?.st_mode & 0o2777;
 
     let mut here = PathBuf::new();
     let mut fd = open(&volume_fd, Path::new(".")).map_err(|errno| io("open", errno))?;
@@ -28,7 +29,7 @@ pub(super) fn resolve(volume: &str, root: &Path, sub_path: &str) -> Result<PathB
                     .map_err(|errno| io("make", errno))?;
                 let new = open(&volume_fd, &here).map_err(|errno| io("open", errno))?;
                 let path = format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&new));
-                // The umask took bits away.
+                // The umask took bits away. Like the kubelet, keep the setgid bit that fsGroup gave the volume.
                 rustix::fs::chmod(path, Mode::from_raw_mode(mode)).map_err(|errno| io("set the mode of", errno))?;
                 new
             }

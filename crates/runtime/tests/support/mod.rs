@@ -15,14 +15,14 @@ use ringfence_runtime::spec::ProcessArgs;
 use ringfence_runtime::state::StateDir;
 use ringfence_runtime::volume::NoObjects;
 
-pub const INSIDE: &str = env!("CARGO_BIN_EXE_ringfence-inside");
+pub(crate) const INSIDE: &str = env!("CARGO_BIN_EXE_ringfence-inside");
 
-pub fn is_root() -> bool {
+pub(crate) fn is_root() -> bool {
     observe::is_privileged()
 }
 
 /// An image of the user database that the conformance suite's images have.
-pub fn image(user: &str) -> ImageFacts {
+pub(crate) fn image(user: &str) -> ImageFacts {
     ImageFacts {
         user: user.to_owned(),
         passwd: Some(
@@ -40,7 +40,7 @@ pub fn image(user: &str) -> ImageFacts {
 }
 
 /// Facts of this machine and of the images `local/NAME:1`.
-pub fn facts() -> Facts {
+pub(crate) fn facts() -> Facts {
     let users = [
         ("root", ""),
         ("uid", "1000"),
@@ -55,16 +55,21 @@ pub fn facts() -> Facts {
     Facts { images, node: Some(observe::node_facts()), ..Facts::default() }
 }
 
-pub fn pod(json: serde_json::Value) -> Pod {
+pub(crate) fn pod(json: serde_json::Value) -> Pod {
     serde_json::from_value(json).expect("the test's own pod is a pod")
 }
 
-pub fn effective(pod: &Pod, facts: &Facts) -> EffectivePod {
+pub(crate) fn effective(pod: &Pod, facts: &Facts) -> EffectivePod {
     resolve(&pod.metadata, pod.spec.as_ref().expect("the test's own pod has a spec"), facts)
 }
 
 /// Runs the probe as the pod's first container, with the host's programs as the root file system.
-pub fn probe(engine: &dyn Engine, pod: &Pod, facts: &Facts, seccomp_root: Option<&Path>) -> Result<Observed, RunError> {
+pub(crate) fn probe(
+    engine: &dyn Engine,
+    pod: &Pod,
+    facts: &Facts,
+    seccomp_root: Option<&Path>,
+) -> Result<Observed, RunError> {
     let state = StateDir::create(Path::new(INSIDE))?;
     let effective = effective(pod, facts);
     let container = &effective.containers[0];

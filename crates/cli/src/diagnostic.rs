@@ -2,29 +2,9 @@
 
 use std::ops::Range;
 
-/// How bad it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Severity {
-    /// Does not do what it seems to.
-    Warning,
-    /// Will be refused.
-    Error,
-}
-
-impl Severity {
-    /// As SARIF and GitHub spell it.
-    pub(crate) fn as_str(self) -> &'static str {
-        match self {
-            Self::Warning => "warning",
-            Self::Error => "error",
-        }
-    }
-}
-
 /// Something to tell the user.
 #[derive(Clone, Debug)]
 pub(crate) struct Diagnostic {
-    pub(crate) severity: Severity,
     /// What kind of finding: a control's ID, a kind of reading problem, a warning's code.
     pub(crate) code: String,
     /// What is wrong, in one sentence.
@@ -65,6 +45,8 @@ pub(crate) struct Excerpt {
     pub(crate) first_line: usize,
     /// What to underline, in bytes of `text`.
     pub(crate) span: Range<usize>,
+    /// Whether the first line lacks its beginning.
+    pub(crate) cut: bool,
 }
 
 /// Lines longer than this are cut around the place: JSON comes in lines of megabytes.
@@ -106,7 +88,7 @@ impl Excerpt {
             }
         }
         let end = end.clamp(start, to).max(start);
-        Self { text: text[from..to].to_owned(), first_line, span: start - from..end - from }
+        Self { text: text[from..to].to_owned(), first_line, span: start - from..end - from, cut: from > line_start }
     }
 }
 

@@ -80,9 +80,9 @@ mod tests {
 
     #[test]
     fn objects_of_another_namespace_are_not_seen() {
-        let yaml = b"{kind: ConfigMap, metadata: {name: a, namespace: x}}\n---\n{kind: Secret, metadata: {name: b}, stringData: {k: v}}\n---\nkind: List\nitems:\n- {kind: ConfigMap, metadata: {name: c, namespace: y}}\n";
+        let yaml = b"{kind: ConfigMap, metadata: {name: a, namespace: other}}\n---\n{kind: Secret, metadata: {name: b}, stringData: {k: v}}\n---\nkind: List\nitems:\n- {kind: ConfigMap, metadata: {name: c, namespace: mine}}\n";
         let documents = ringfence_manifest::read(yaml);
-        let found = Found::collect(&documents, "y");
+        let found = Found::collect(&documents, "mine");
         assert_eq!(found.names().into_iter().collect::<Vec<_>>(), ["ConfigMap/c", "Secret/b"]);
         let data = found.secret("b").unwrap().data.as_ref().unwrap();
         assert_eq!(data["k"].0, b"v");

@@ -1,6 +1,8 @@
 //! The workloads of the inputs, one after the other, for the commands that look at their containers.
 
-use ringfence_manifest::{Document, Workload};
+use std::collections::BTreeSet;
+
+use ringfence_manifest::{Document, Node, Workload, WorkloadKind};
 
 use crate::exit::Exit;
 use crate::input::Inputs;
@@ -113,8 +115,23 @@ impl Declared for Written<'_> {
         if value.chars().count() > LONGEST_VALUE {
             value = value.chars().take(LONGEST_VALUE - 1).chain(['…']).collect();
         }
+        // The field's name says what is declared; an item of a list has none.
+        let name = field.rsplit('.').next().filter(|name| !name.contains(']'));
+        let value = name.map_or_else(|| value.clone(), |name| format!("{name}: {value}"));
         let line = document.location(found.key.unwrap_or(found.value).start).line;
         let file = self.place.source.rsplit('/').next().unwrap_or(self.place.source);
         Some((value, format!("{file}:{line}")))
     }
+}
+
+/// The claims that a StatefulSet makes for its pods' volumes; no other kind has any.
+pub(crate) fn claim_templates(document: &Document<'_>, workload: &Workload) -> BTreeSet<String> {
+    let path = match workload.object_path.as_str() {
+        "" => "spec.volumeClaimTemplates".to_owned(),
+        object => format!("{object}.spec.volumeClaimTemplates"),
+    };
+    let templates = document.root().and_then(|root| root.find(&path));
+    let stateful = templates.filter(|_| workload.kind == WorkloadKind::StatefulSet);
+    let names = stateful.into_iter().flat_map(Node::items).filter_map(|claim| claim.find("metadata.name")?.as_str());
+    names.map(str::to_owned).collect()
 }

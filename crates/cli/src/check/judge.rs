@@ -8,7 +8,7 @@ use ringfence_pss::{Edit, Finding, Holder, Value, Verdict, Version, evaluate, ev
 
 use super::report::{self, ObjectReport, PssVerdict};
 use super::{Standard, Versions};
-use crate::diagnostic::{Diagnostic, Place, Severity};
+use crate::diagnostic::{Diagnostic, Place};
 
 /// What is said of one input.
 #[derive(Debug, Default)]
@@ -79,7 +79,6 @@ impl Input<'_> {
         let text = self.document.text();
         let start = at.offset.saturating_sub(self.document.location(0).offset);
         let diagnostic = Diagnostic {
-            severity: Severity::Error,
             code: "syntax".to_owned(),
             message: error.message.clone(),
             object: report.title(),
@@ -131,7 +130,7 @@ impl Input<'_> {
                     findings.push(plain_finding(finding, &field, &place));
                     let known = |d: &Diagnostic| d.code == finding.control().id && d.field == field;
                     if Some(i) == shown && !diagnostics.iter().any(known) {
-                        diagnostics.push(pss_diagnostic(finding, field, place, &title, *standard));
+                        diagnostics.push(pss_diagnostic(finding, field, place, &title, *standard, workload));
                     }
                 }
                 report.pss.push(PssVerdict {
@@ -194,7 +193,6 @@ impl Input<'_> {
         let at = problem.location;
         let text = self.document.text();
         Diagnostic {
-            severity: Severity::Error,
             code: format!("{}-field", problem.kind.as_str()),
             message: format!("{}: {}", problem.field, problem.message),
             object: object.to_owned(),
@@ -277,18 +275,28 @@ fn plain_finding(finding: &Finding<'_>, field: &str, place: &Place) -> report::F
     }
 }
 
-fn pss_diagnostic(finding: &Finding<'_>, field: String, place: Place, object: &str, standard: Standard) -> Diagnostic {
+fn pss_diagnostic(
+    finding: &Finding<'_>,
+    field: String,
+    place: Place,
+    object: &str,
+    standard: Standard,
+    workload: &Workload,
+) -> Diagnostic {
     let hint = finding.hint();
     let mut help = vec![hint.text.to_owned()];
-    if let Some(Edit::Set { path, value }) = hint.edit {
-        help.push(format!("set {path}: {value}"));
+    if let Some(Edit::Set { path, value }) = &hint.edit {
+        // A hint that is just the line to write is better said with its place.
+        if hint.text.split(':').next().is_some_and(|field| path.split('.').any(|name| name == field)) {
+            help.clear();
+        }
+        help.push(format!("write {}: {value}", workload.path(path)));
     }
     let label = match finding.value() {
         Value::Missing => format!("{} is not set", field.rsplit('.').next().unwrap_or(&field)),
         _ => format!("not allowed at level {}", standard.level),
     };
     Diagnostic {
-        severity: Severity::Error,
         code: finding.control().id.to_owned(),
         message: finding.message(),
         object: object.to_owned(),

@@ -148,6 +148,7 @@ impl Explain<'_> {
     }
 
     fn workload(&mut self, place: Place<'_>, workload: &Workload) -> io::Result<()> {
+        self.facts.claim_templates = Some(pods::claim_templates(place.document, workload));
         let pod = resolve(&workload.metadata, &workload.spec, &self.facts);
         let wrong = |c: &EffectiveContainer| c.refusal.is_some() || !c.warnings.is_empty();
         if !pod.warnings.is_empty() || pod.refusal.is_some() || pod.containers.iter().any(wrong) {

@@ -131,6 +131,7 @@ pub(crate) fn main(args: &Args) -> Exit {
 #[derive(Default)]
 struct Counts {
     fields: usize,
+    not_shown: usize,
     agree: usize,
     differ: usize,
     refused: usize,
@@ -167,6 +168,7 @@ impl Prove<'_> {
         let found = Found::collect(place.documents, workload.namespace());
         let mut facts = self.facts.clone();
         facts.objects = Some(found.names());
+        facts.claim_templates = Some(pods::claim_templates(place.document, workload));
         let stand_ins = self.machine.stand_ins(workload, &mut facts);
         let effective = resolve(&workload.metadata, &workload.spec, &facts);
         let pod = machine::pod(workload);
@@ -246,6 +248,7 @@ impl Prove<'_> {
             (Some(error), Some(predicted)) => error.reason == Some(predicted.reason.as_str()),
             _ => false,
         };
+        self.counts.not_shown += not_shown.len();
         self.counts.fields += rows.iter().filter(|row| row.agreement != Agreement::Open).count();
         match (&error, agreement) {
             _ if failed => self.counts.failed += 1,
@@ -350,7 +353,7 @@ impl Prove<'_> {
 
     /// The one line at the end.
     fn verdict(&self) -> String {
-        let Counts { fields, agree, differ, refused, failed } = self.counts;
+        let Counts { fields, not_shown, agree, differ, refused, failed } = self.counts;
         let total = agree + differ + refused + failed;
         let how = if observe::is_privileged() { "as root" } else { "in a user namespace, without root" };
         let mut text = match (total, differ + failed) {
@@ -368,7 +371,8 @@ impl Prove<'_> {
             text += &format!(", {failed} could not be started here");
         }
         let engine = self.machine.engine.name();
-        text + &format!("; {} read back from the kernel ({engine}, {how})", super::count(fields, "field"))
+        let open = if not_shown > 0 { format!(", {not_shown} not shown here") } else { String::new() };
+        text + &format!("; {} read back from the kernel{open} ({engine}, {how})", super::count(fields, "field"))
     }
 }
 

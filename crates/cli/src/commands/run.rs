@@ -67,11 +67,13 @@ fn run(args: &Args) -> Result<Exit, String> {
     let mut facts = args.facts.load(Some(observe::node_facts())).map_err(|error| super::chain(&error))?;
     let machine = args.machine.machine(args.facts.seccomp_root.as_deref()).map_err(|error| super::chain(&error))?;
     let mut one: Option<(Workload, Found)> = None;
+    let mut claims = None;
     let mut more = false;
     let mut broken = None;
     let seen = pods::for_each(&args.inputs, |place, item| {
         match item {
             Item::Workload(workload) if one.is_none() => {
+                claims = Some(pods::claim_templates(place.document, workload));
                 one = Some((workload.clone(), Found::collect(place.documents, workload.namespace())));
             }
             Item::Workload(_) => more = true,
@@ -90,6 +92,7 @@ fn run(args: &Args) -> Result<Exit, String> {
         return Err("there is more than one pod in what was given; `ringfence run` runs one".to_owned());
     }
     facts.objects = Some(objects.names());
+    facts.claim_templates = claims;
     for image in machine.stand_ins(&workload, &mut facts) {
         super::warn(&format!("image {image:?} is not here; a stand-in takes its place, with USER root"));
     }
@@ -183,7 +186,7 @@ impl Run<'_> {
             return;
         }
         super::warn(
-            "not root: the containers run in a user namespace with one user, and keep the groups of the caller",
+            "not root: the containers run in a user namespace of one user and keep the groups of the caller; fsGroup is not applied",
         );
         let user = chosen.first().and_then(|first| first.user.uid.get());
         if chosen.iter().any(|container| container.user.uid.get() != user) {

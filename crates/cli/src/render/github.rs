@@ -20,7 +20,7 @@ pub(crate) fn command(diagnostic: &Diagnostic) -> String {
         message += help;
     }
     let title = property(&format!("{}: {}", diagnostic.code, diagnostic.object));
-    format!("::{} {properties},title={title}::{}", diagnostic.severity.as_str(), data(&message))
+    format!("::error {properties},title={title}::{}", data(&message))
 }
 
 /// Text in the message: only what would end the line is escaped.
@@ -36,12 +36,11 @@ fn property(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::diagnostic::{Place, Severity};
+    use crate::diagnostic::Place;
 
     #[test]
     fn a_finding_cannot_smuggle_in_a_second_command() {
         let diagnostic = Diagnostic {
-            severity: Severity::Error,
             code: "privileged".into(),
             message: "container \"a\n::error::b\" is 100% wrong".into(),
             object: "Pod a,b:c".into(),

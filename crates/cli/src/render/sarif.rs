@@ -59,7 +59,7 @@ fn result(diagnostic: &Diagnostic, rule: usize) -> Value {
     json!({
         "ruleId": diagnostic.code,
         "ruleIndex": rule,
-        "level": diagnostic.severity.as_str(),
+        "level": "error",
         "message": {"text": text},
         "locations": [{
             "physicalLocation": physical,

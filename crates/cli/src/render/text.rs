@@ -2,23 +2,24 @@
 
 use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
 
-use crate::diagnostic::{Diagnostic, Severity};
+use crate::diagnostic::Diagnostic;
 
 /// The report of one finding, with colours; the stream that prints it takes them out where they are not wanted.
 pub(crate) fn report(diagnostic: &Diagnostic) -> String {
-    let level = match diagnostic.severity {
-        Severity::Warning => Level::WARNING,
-        Severity::Error => Level::ERROR,
-    };
     let place = &diagnostic.place;
-    let title = level.primary_title(&*diagnostic.message).id(&*diagnostic.code);
+    let title = Level::ERROR.primary_title(&*diagnostic.message).id(&*diagnostic.code);
     let mut group = Group::with_title(title);
     if place.line > 0 {
-        group = group.element(Origin::path(&*place.source).line(place.line).char_column(place.column));
-        let snippet = Snippet::source(&*place.excerpt.text)
+        let mut snippet = Snippet::source(&*place.excerpt.text)
             .line_start(place.excerpt.first_line)
             .fold(false)
             .annotation(AnnotationKind::Primary.span(place.excerpt.span.clone()).label(&*diagnostic.label));
+        if place.excerpt.cut {
+            // The renderer would count columns from where the line was cut.
+            group = group.element(Origin::path(&*place.source).line(place.line).char_column(place.column));
+        } else {
+            snippet = snippet.path(&*place.source);
+        }
         group = group.element(snippet);
     } else {
         group = group.element(Origin::path(&*place.source));

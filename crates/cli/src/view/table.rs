@@ -23,7 +23,7 @@ pub(crate) fn table(rows: &[Row], observed: bool) -> String {
     table.enforce_styling();
     let mut header = vec!["field", "declared", "computed", "from"];
     if observed {
-        header.extend(["observed", ""]);
+        header.extend(["observed", "agreement"]);
     }
     table.set_header(header.into_iter().map(|title| Cell::new(title).add_attribute(Attribute::Dim)));
     for row in rows {

@@ -9,7 +9,6 @@ use crate::constraints::SecurityContextConstraints;
 use crate::decision::{Decision, Outcome, Trial};
 use crate::go::{aggregate, quote};
 use crate::namespace::{Namespace, NamespaceError, ProviderError};
-use crate::order;
 use crate::pod::{self, api_defaults};
 use crate::provider::{Draft, Provider};
 use crate::skip::skip;
@@ -20,9 +19,6 @@ pub const REQUIRED_SCC: &str = "openshift.io/required-scc";
 pub const VALIDATED_SCC: &str = "openshift.io/scc";
 /// Says on whose behalf: `user` or `serviceaccount`.
 pub const VALIDATED_SCC_SUBJECT_TYPE: &str = "security.openshift.io/validated-scc-subject-type";
-
-/// A kernel that has every sysctl of the safe list.
-pub(crate) const MODERN_KERNEL: (u32, u32) = (u32::MAX, 0);
 
 /// Before every refusal that comes of trials.
 const UNABLE: &str = "unable to validate against any security context constraint";
@@ -44,72 +40,14 @@ pub enum Operation<'a> {
     },
 }
 
-/// The SCCs of a cluster in the order of trial.
-#[derive(Debug, Clone)]
-pub struct Engine {
-    ordered: Vec<SecurityContextConstraints>,
-    kernel: (u32, u32),
-}
-
 /// The SCCs of a cluster made ready for one namespace; worth keeping for its other pods.
 #[derive(Debug, Clone)]
 pub struct Candidates {
     pub(crate) namespace: String,
+    /// Why no pod can be created here, whatever the SCC.
     unusable: Option<NamespaceError>,
     /// By name, in the order of trial.
     pub(crate) providers: Vec<(String, Result<Provider, ProviderError>)>,
-}
-
-impl Engine {
-    /// Takes the SCCs in any order, as they were read; the API's defaults are applied here.
-    pub fn new(constraints: impl IntoIterator<Item = SecurityContextConstraints>) -> Self {
-        let mut ordered: Vec<_> = constraints.into_iter().collect();
-        ordered.iter_mut().for_each(SecurityContextConstraints::set_defaults);
-        ordered.sort_by(order::compare);
-        Self { ordered, kernel: MODERN_KERNEL }
-    }
-
-    /// The kernel (major, minor) of the machine that the API server runs on, which decides whether a few newer
-    /// sysctls count as safe; see [`crate::SAFE_SYSCTLS`]. Any release of this decade has them all, and is the
-    /// default.
-    #[must_use]
-    pub fn on_kernel(mut self, major: u32, minor: u32) -> Self {
-        self.kernel = (major, minor);
-        self
-    }
-
-    /// The SCCs in the order of trial, with defaults.
-    pub fn constraints(&self) -> &[SecurityContextConstraints] {
-        &self.ordered
-    }
-
-    /// The SCC of that name.
-    pub fn get(&self, name: &str) -> Option<&SecurityContextConstraints> {
-        self.ordered.iter().find(|scc| scc.name() == name)
-    }
-
-    /// Fills the namespace's ranges and level into every SCC that wants them.
-    pub fn in_namespace(&self, namespace: &Namespace<'_>) -> Candidates {
-        let provider =
-            |scc: &SecurityContextConstraints| (scc.name().to_string(), Provider::new(scc, namespace, self.kernel));
-        Candidates {
-            namespace: namespace.name.into(),
-            unusable: namespace.check().err(),
-            providers: self.ordered.iter().map(provider).collect(),
-        }
-    }
-
-    /// [`Engine::in_namespace`] and [`Candidates::admit`] in one, for a single pod.
-    pub fn admit(
-        &self,
-        pod: &Pod,
-        namespace: &Namespace<'_>,
-        user: &Subject,
-        operation: Operation<'_>,
-        access: &(impl Access + ?Sized),
-    ) -> Decision {
-        self.in_namespace(namespace).admit(pod, user, operation, access)
-    }
 }
 
 /// How much of a pod an SCC may fill in.
@@ -129,6 +67,16 @@ struct Run {
 }
 
 impl Candidates {
+    pub(crate) fn new(ordered: &[SecurityContextConstraints], namespace: &Namespace<'_>, kernel: (u32, u32)) -> Self {
+        let provider =
+            |scc: &SecurityContextConstraints| (scc.name().to_string(), Provider::new(scc, namespace, kernel));
+        Self {
+            namespace: namespace.name.into(),
+            unusable: namespace.check().err(),
+            providers: ordered.iter().map(provider).collect(),
+        }
+    }
+
     /// Decides about a pod, which need not have the API's defaults yet, but must have its service account.
     pub fn admit(
         &self,
@@ -222,6 +170,28 @@ impl Candidates {
             "{subresource} operation is not allowed because the pod's security context exceeds your permissions: {refusal}"
         );
         Err(forbidden(pod, &error))
+    }
+
+    /// Every SCC's turn at the creation of a pod, beyond the one that takes it: for those who ask why not another.
+    /// Empty when SCCs are not asked, or when the namespace or a broken SCC keeps every pod out.
+    pub fn trials(&self, pod: &Pod, user: &Subject, access: &(impl Access + ?Sized)) -> Vec<Trial> {
+        let pod = api_defaults(pod);
+        if skip(&pod, Operation::Create).is_some() {
+            return Vec::new();
+        }
+        let empty = PodSpec::default();
+        let spec = pod.spec.as_ref().unwrap_or(&empty);
+        let usable = self.usability(spec, user, access);
+        let required = pod::annotation(&pod, REQUIRED_SCC).unwrap_or_default();
+        let turn = |provider: &Provider| {
+            let usable = usable(&provider.scc);
+            let outcome = match usable {
+                None => Outcome::NotUsable,
+                Some(_) => provider.try_on(&pod, spec).map_or_else(Outcome::Refused, |_| Outcome::Admitted),
+            };
+            Trial { scc: provider.scc.name().into(), usable, outcome }
+        };
+        self.prepared(required).unwrap_or_default().into_iter().map(turn).collect()
     }
 
     /// The candidates that count for a pod, or why there are none.

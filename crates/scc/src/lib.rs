@@ -18,6 +18,7 @@ mod audit;
 mod constraints;
 mod decision;
 mod diff;
+mod engine;
 mod go;
 mod namespace;
 mod near;
@@ -30,13 +31,14 @@ mod strategy;
 mod violation;
 
 pub use access::{Access, Grant, Rule, Subject, SubjectType};
-pub use admit::{Candidates, Engine, Operation, REQUIRED_SCC, VALIDATED_SCC, VALIDATED_SCC_SUBJECT_TYPE};
+pub use admit::{Candidates, Operation, REQUIRED_SCC, VALIDATED_SCC, VALIDATED_SCC_SUBJECT_TYPE};
 pub use constraints::{
     ALL, AllowedFlexVolume, DecodeError, GroupStrategyOptions, IDRange, RunAsUserStrategyOptions,
     SELinuxContextStrategyOptions, SecurityContextConstraints, decode, validate, validate_update,
 };
 pub use decision::{Decision, Outcome, Skipped, Trial};
 pub use diff::{FieldDiff, Looser, diff};
+pub use engine::Engine;
 pub use go::Value;
 pub use namespace::{BlockError, MCS, Namespace, NamespaceError, ProviderError, SUPPLEMENTAL_GROUPS, UID_RANGE};
 pub use near::{Edit, MissingGrant, NearMiss, apply, minimal_for};
@@ -48,4 +50,4 @@ pub use strategy::sysctls::SAFE as SAFE_SYSCTLS;
 pub use strategy::volumes::{FS_TYPES, fs_type, is_service_account_token};
 pub use violation::{Control, Fault, FieldError, Violation};
 
-pub(crate) use admit::MODERN_KERNEL;
+pub(crate) use engine::MODERN_KERNEL;

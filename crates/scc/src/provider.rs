@@ -134,7 +134,7 @@ impl Provider {
         spec: &PodSpec,
         draft: &Draft,
         profiles: &SeccompProfiles<'_>,
-        out: &mut Objections,
+        out: &mut Objections<'_>,
     ) {
         let context = &draft.context;
         self.fs_group.validate(Some(context.fs_group.as_slice()), GroupField::FsGroup, out);
@@ -143,10 +143,12 @@ impl Provider {
             Some(annotation) => annotation.to_string(),
             None => context.seccomp_profile.as_ref().map(seccomp_profiles::annotation_for).unwrap_or_default(),
         };
-        let path = format!("metadata.annotations[{}]", seccomp_profiles::POD_ANNOTATION);
-        let annotated = pod::annotation(pod, seccomp_profiles::POD_ANNOTATION).is_some_and(|a| !a.is_empty());
-        let field = if annotated { path.clone() } else { "spec.securityContext.seccompProfile".into() };
-        profiles.validate(&profile, path, field, out);
+        if !profiles.allows(&profile) {
+            let path = format!("metadata.annotations[{}]", seccomp_profiles::POD_ANNOTATION);
+            let annotated = pod::annotation(pod, seccomp_profiles::POD_ANNOTATION).is_some_and(|a| !a.is_empty());
+            let field = if annotated { path.clone() } else { "spec.securityContext.seccompProfile".into() };
+            profiles.validate(&profile, path, field, out);
+        }
         self.se_linux_context.validate(context.se_linux_options.as_ref(), None, out);
         host::validate_namespaces(&self.scc, spec, None, out);
         user_namespace_level::validate(&self.scc, spec.host_users, out);
@@ -163,7 +165,7 @@ impl Provider {
         draft: &Draft,
         (container, context): (&ContainerView<'_>, Option<&SecurityContext>),
         profiles: &SeccompProfiles<'_>,
-        out: &mut Objections,
+        out: &mut Objections<'_>,
     ) {
         let (at, inherited) = (container.at, &draft.context);
         let asked = Asked {

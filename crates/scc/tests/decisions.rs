@@ -227,3 +227,42 @@ fn the_audit_log_says_why() {
     let decision = candidates.admit(&escalating, &alice(), Operation::Create, &rights);
     insta::assert_json_snapshot!(candidates.audit(&decision, &escalating, &alice(), &rights));
 }
+
+#[test]
+fn every_turn_can_be_asked_for_beyond_the_one_that_took_the_pod() {
+    let candidates = platform_in_app();
+    let plain = pod(&json!({"containers": [container()]}));
+    let rights = everyone().to("alice", &["privileged"]);
+    let trials = candidates.trials(&plain, &alice(), &rights);
+    let outcome = |scc: &str| trials.iter().find(|t| t.scc == scc).map(|t| t.outcome.clone());
+    assert_eq!(trials.len(), platform::constraints().len());
+    assert_eq!(outcome("anyuid"), Some(Outcome::NotUsable));
+    assert_eq!(outcome("restricted-v2"), Some(Outcome::Admitted));
+    assert_eq!(outcome("privileged"), Some(Outcome::Admitted));
+    assert!(matches!(outcome("restricted-v3"), Some(Outcome::Refused(_))));
+}
+
+#[test]
+fn a_legacy_container_annotation_becomes_its_field() {
+    let mut legacy = pod(&json!({"containers": [container()]}));
+    legacy = annotated(legacy, "container.seccomp.security.alpha.kubernetes.io/c", "runtime/default");
+    let decision = platform_in_app().admit(&legacy, &alice(), Operation::Create, &everyone());
+    let spec = decision.pod.spec.unwrap();
+    let context = spec.containers[0].security_context.as_ref().unwrap();
+    assert_eq!(context.seccomp_profile.as_ref().unwrap().type_, "RuntimeDefault");
+}
+
+#[test]
+fn a_read_only_root_and_default_capabilities_are_filled_in_everywhere() {
+    let mut scc = platform::constraints().remove(0);
+    scc.read_only_root_filesystem = true;
+    scc.default_add_capabilities = vec!["CHOWN".into()];
+    scc.default_allow_privilege_escalation = Some(false);
+    let rights = Rights::default().to("alice", &["anyuid"]);
+    let spec = json!({
+        "initContainers": [{"name": "i"}],
+        "containers": [{"name": "c", "securityContext": {"capabilities": {"drop": ["CHOWN"]}}}, {"name": "d", "securityContext": {"privileged": false}}],
+    });
+    let decision = in_app(&Engine::new([scc])).admit(&pod(&spec), &alice(), Operation::Create, &rights);
+    insta::assert_json_snapshot!(decision.pod.spec);
+}

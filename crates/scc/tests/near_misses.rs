@@ -92,7 +92,7 @@ fn the_smallest_grant_is_the_most_restrictive_scc_that_takes_the_pod_as_it_is() 
 fn minimal(spec: &Value) -> SecurityContextConstraints {
     let annotations = project();
     let namespace = Namespace { name: "app", annotations: Some(&annotations) };
-    let scc = minimal_for("mine", &pod(spec), &namespace).unwrap();
+    let scc = minimal_for("mine", &pod(spec), &namespace).expect("an SCC");
     let rights = Rights::default().to("*", &["mine"]);
     let decision = in_app(&Engine::new([scc.clone()])).admit(&pod(spec), &alice(), Operation::Create, &rights);
     assert_eq!(decision.chosen.as_deref(), Some("mine"));
@@ -103,7 +103,7 @@ fn minimal(spec: &Value) -> SecurityContextConstraints {
 /// What a new SCC has beyond `restricted-v2`.
 fn beyond(scc: &SecurityContextConstraints) -> Vec<String> {
     let all = platform::constraints();
-    let base = all.iter().find(|s| s.name() == "restricted-v2").unwrap();
+    let base = all.iter().find(|s| s.name() == "restricted-v2").expect("the base");
     ringfence_scc::diff(base, scc).iter().map(|d| format!("{}: {}", d.field, d.b)).collect()
 }
 

@@ -5,12 +5,9 @@ use std::fmt;
 use k8s_openapi::api::core::v1::{EmptyDirVolumeSource, Pod, PodSecurityContext, PodSpec, SecurityContext, Volume};
 
 use crate::Value;
-use crate::constraints::SecurityContextConstraints;
 use crate::go::json_string;
 use crate::pod::{self, ContainerAt, containers};
-use crate::strategy::seccomp_profiles::{CONTAINER_ANNOTATION, POD_ANNOTATION};
 use crate::strategy::volumes::fs_type;
-use crate::violation::{Control, Violation};
 
 /// A field of the manifest, as it is and as it should be.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -74,60 +71,6 @@ pub(super) enum Change {
 }
 
 impl Change {
-    /// What answers an objection, if anything does.
-    pub(super) fn answering(violation: &Violation, pod: &Pod, scc: &SecurityContextConstraints) -> Option<Self> {
-        let spec = pod.spec.as_ref()?;
-        let at = container_of(&violation.field, spec);
-        let own = at.and_then(|at| containers(spec).find(|c| c.at == at)).and_then(|c| c.context);
-        let shared = spec.security_context.as_ref();
-        // The container's own field if it has one, else the pod's.
-        let place = |is_set: fn(&SecurityContext) -> bool| at.filter(|_| own.is_some_and(is_set));
-        Some(match violation.control {
-            Control::FsGroup => Self::Remove(Field::FsGroup),
-            Control::SupplementalGroups => {
-                // "unable to validate empty groups…" names none.
-                match violation.detail.split(' ').next().and_then(|n| n.parse().ok()) {
-                    Some(group) => Self::RemoveGroup(group),
-                    None => Self::RemoveGroups,
-                }
-            }
-            Control::SeccompProfiles => seccomp(violation, pod, spec),
-            Control::SeLinuxContext => Self::Remove(Field::SeLinuxOptions(place(|c| c.se_linux_options.is_some()))),
-            Control::AllowHostNetwork => Self::Remove(Field::HostNetwork),
-            Control::AllowHostPid => Self::Remove(Field::HostPid),
-            Control::AllowHostIpc => Self::Remove(Field::HostIpc),
-            Control::AllowHostPorts => {
-                let (at, port) = port_of(&violation.field, spec)?;
-                let written = containers(spec).find(|c| c.at == at)?.ports.get(port)?.host_port.unwrap_or(0) > 0;
-                // A port that only the node's network makes the node's.
-                if written { Self::Remove(Field::HostPort(at, port)) } else { Self::Remove(Field::HostNetwork) }
-            }
-            Control::UserNamespaceLevel => Self::HostUsersFalse,
-            Control::AllowedUnsafeSysctls | Control::ForbiddenSysctls => {
-                let sysctls = shared?.sysctls.as_ref()?;
-                Self::RemoveSysctl(sysctls.get(index(&violation.field)?)?.name.clone())
-            }
-            Control::Volumes | Control::AllowedFlexVolumes => {
-                if !scc.allows_volume("emptyDir") {
-                    return None;
-                }
-                Self::EmptyDir(index(&violation.field)?)
-            }
-            Control::RunAsUser if violation.field.ends_with("runAsNonRoot") => {
-                Self::RunAsNonRoot(place(|c| c.run_as_non_root.is_some()))
-            }
-            Control::RunAsUser => Self::Remove(Field::RunAsUser(place(|c| c.run_as_user.is_some()))),
-            Control::AllowPrivilegedContainer => Self::Remove(Field::Privileged(at?)),
-            Control::AllowedCapabilities => match &violation.fault {
-                crate::Fault::Invalid(Value::String(cap)) => Self::RemoveCapability(at?, cap.clone()),
-                _ => return None,
-            },
-            Control::RequiredDropCapabilities => return None,
-            Control::ReadOnlyRootFilesystem => Self::Remove(Field::ReadOnlyRootFilesystem(at?)),
-            Control::AllowPrivilegeEscalation => Self::Remove(Field::AllowPrivilegeEscalation(at?)),
-        })
-    }
-
     /// How much of what the pod wants the change takes away: least where the SCC fills in a value of its own.
     pub(super) fn weight(&self) -> u32 {
         match self {
@@ -324,22 +267,6 @@ pub(super) fn edits(pod: &Pod, changes: &[Change]) -> Vec<Edit> {
     edits
 }
 
-fn seccomp(violation: &Violation, pod: &Pod, spec: &PodSpec) -> Change {
-    let annotation = violation.field.strip_prefix("metadata.annotations[").and_then(|f| f.strip_suffix(']'));
-    if let Some(key) = annotation.filter(|key| pod::annotation(pod, key).is_some()) {
-        return Change::RemoveAnnotation(key.into());
-    }
-    if let Some(at) = container_of(&violation.field, spec) {
-        return Change::Remove(Field::SeccompProfile(Some(at)));
-    }
-    // What a container inherits is the pod's annotation if there is one, because it has overwritten the field.
-    let inherited = violation.path.contains(CONTAINER_ANNOTATION) || violation.path.contains(POD_ANNOTATION);
-    if inherited && pod::annotation(pod, POD_ANNOTATION).is_some_and(|a| !a.is_empty()) {
-        return Change::RemoveAnnotation(POD_ANNOTATION.into());
-    }
-    Change::Remove(Field::SeccompProfile(None))
-}
-
 fn with_pod_context(spec: &mut PodSpec, change: impl FnOnce(&mut PodSecurityContext)) {
     if let Some(context) = &mut spec.security_context {
         change(context);
@@ -355,21 +282,4 @@ fn with_context(spec: &mut PodSpec, at: ContainerAt, change: impl FnOnce(&mut Se
 fn object(parts: &[(&str, Option<&str>)]) -> Value {
     let parts = parts.iter().filter_map(|(key, value)| value.map(|v| format!("\"{key}\":{}", json_string(v))));
     Value::Json(format!("{{{}}}", parts.collect::<Vec<_>>().join(",")))
-}
-
-/// The container that a path is below.
-fn container_of(field: &str, spec: &PodSpec) -> Option<ContainerAt> {
-    let below = field.strip_prefix("spec.")?;
-    containers(spec).map(|c| c.at).find(|at| below.strip_prefix(&at.to_string()).is_some_and(|r| r.starts_with('.')))
-}
-
-fn port_of(field: &str, spec: &PodSpec) -> Option<(ContainerAt, usize)> {
-    let at = container_of(field, spec)?;
-    let port = field.split(".ports[").nth(1)?.split(']').next()?.parse().ok()?;
-    Some((at, port))
-}
-
-/// The first index of a path: `spec.volumes[2]` is 2.
-fn index(field: &str) -> Option<usize> {
-    field.split('[').nth(1)?.split(']').next()?.parse().ok()
 }

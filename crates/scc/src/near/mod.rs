@@ -1,6 +1,7 @@
 //! How near a refused pod was: for each SCC, the smallest change to the pod, the smallest grant, or both, that would
 //! have had it admitted. Nothing is proposed that has not been tried.
 
+mod answer;
 mod change;
 mod minimal;
 

@@ -19,7 +19,12 @@ pub(crate) fn generate(
     asked.or(default).or(if scc.allows_privilege_escalation() { None } else { Some(false) })
 }
 
-pub(crate) fn validate(scc: &SecurityContextConstraints, asked: Option<bool>, at: ContainerAt, out: &mut Objections) {
+pub(crate) fn validate(
+    scc: &SecurityContextConstraints,
+    asked: Option<bool>,
+    at: ContainerAt,
+    out: &mut Objections<'_>,
+) {
     if scc.allows_privilege_escalation() || asked == Some(false) {
         return;
     }

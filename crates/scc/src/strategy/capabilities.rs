@@ -35,7 +35,7 @@ pub(crate) fn validate(
     scc: &SecurityContextConstraints,
     capabilities: Option<&Capabilities>,
     at: ContainerAt,
-    out: &mut Objections,
+    out: &mut Objections<'_>,
 ) {
     let Some(capabilities) = capabilities else {
         if !(scc.default_add_capabilities.is_empty() && scc.required_drop_capabilities.is_empty()) {

@@ -7,7 +7,7 @@ use crate::Value;
 use crate::constraints::SecurityContextConstraints;
 use crate::violation::{Control, Fault};
 
-pub(crate) fn validate(scc: &SecurityContextConstraints, volumes: &[Volume], out: &mut Objections) {
+pub(crate) fn validate(scc: &SecurityContextConstraints, volumes: &[Volume], out: &mut Objections<'_>) {
     if scc.allowed_flex_volumes.is_empty() || !scc.allows_volume("flexVolume") {
         return;
     }

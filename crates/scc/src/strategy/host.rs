@@ -16,7 +16,7 @@ pub(crate) fn validate_namespaces(
     scc: &SecurityContextConstraints,
     spec: &PodSpec,
     at: Option<ContainerAt>,
-    out: &mut Objections,
+    out: &mut Objections<'_>,
 ) {
     if !scc.allow_host_network && spec.host_network == Some(true) {
         out.pod_setting(Control::AllowHostNetwork, at, "hostNetwork", "Host network is not allowed to be used");
@@ -32,7 +32,7 @@ pub(crate) fn validate_namespaces(
     }
 }
 
-fn validate_ports(scc: &SecurityContextConstraints, spec: &PodSpec, at: ContainerAt, out: &mut Objections) {
+fn validate_ports(scc: &SecurityContextConstraints, spec: &PodSpec, at: ContainerAt, out: &mut Objections<'_>) {
     if scc.allow_host_ports {
         return;
     }

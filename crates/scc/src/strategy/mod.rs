@@ -20,19 +20,19 @@ use crate::pod::{ContainerAt, ContainerView};
 use crate::violation::{Control, Fault, Violation};
 
 /// Where objections are collected, with the odd beginnings that the API server gives their paths.
-pub(crate) struct Objections {
-    provider: String,
+pub(crate) struct Objections<'s> {
+    scc: &'s str,
     pub(crate) list: Vec<Violation>,
 }
 
-impl Objections {
-    pub(crate) fn new(scc: &str) -> Self {
-        Self { provider: format!("provider {scc}: "), list: Vec::new() }
+impl<'s> Objections<'s> {
+    pub(crate) fn new(scc: &'s str) -> Self {
+        Self { scc, list: Vec::new() }
     }
 
     /// Below the pod's spec: `.spec.hostPID`.
     pub(crate) fn spec(&mut self, control: Control, field: &str, fault: Fault, detail: impl Into<String>) {
-        let path = format!("{}.spec.{field}", self.provider);
+        let path = format!("provider {}: .spec.{field}", self.scc);
         self.push(control, path, format!("spec.{field}"), fault, detail);
     }
 
@@ -45,7 +45,7 @@ impl Objections {
         fault: Fault,
         detail: impl Into<String>,
     ) {
-        let path = format!("{}.{at}.{field}", self.provider);
+        let path = format!("provider {}: .{at}.{field}", self.scc);
         self.push(control, path, format!("spec.{at}.securityContext.{field}"), fault, detail);
     }
 
@@ -63,7 +63,7 @@ impl Objections {
 
     /// A port, whose path names the container under judgement and then the one with the port.
     pub(crate) fn port(&mut self, judged: ContainerAt, owner: &ContainerView<'_>, port: usize, value: i32) {
-        let path = format!("{}.{judged}.{}.hostPort", self.provider, owner.at);
+        let path = format!("provider {}: .{judged}.{}.hostPort", self.scc, owner.at);
         let field = format!("spec.{}.ports[{port}].hostPort", owner.at);
         let fault = Fault::Invalid(Value::Int(value.into()));
         self.push(Control::AllowHostPorts, path, field, fault, "Host ports are not allowed to be used");
@@ -72,8 +72,8 @@ impl Objections {
     /// A setting of the pod that is objected to again at each container.
     pub(crate) fn pod_setting(&mut self, control: Control, at: Option<ContainerAt>, field: &str, detail: &str) {
         let path = match at {
-            None => format!("{}.spec.{field}", self.provider),
-            Some(at) => format!("{}.{at}.{field}", self.provider),
+            None => format!("provider {}: .spec.{field}", self.scc),
+            Some(at) => format!("provider {}: .{at}.{field}", self.scc),
         };
         self.push(control, path, format!("spec.{field}"), Fault::Invalid(Value::Bool(true)), detail);
     }

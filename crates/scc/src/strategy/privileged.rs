@@ -5,7 +5,7 @@ use crate::Value;
 use crate::pod::ContainerAt;
 use crate::violation::{Control, Fault};
 
-pub(crate) fn validate(allowed: bool, asked: Option<bool>, at: ContainerAt, out: &mut Objections) {
+pub(crate) fn validate(allowed: bool, asked: Option<bool>, at: ContainerAt, out: &mut Objections<'_>) {
     if !allowed && asked == Some(true) {
         let fault = Fault::Invalid(Value::Bool(true));
         let detail = "Privileged containers are not allowed";

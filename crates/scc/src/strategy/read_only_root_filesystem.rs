@@ -9,7 +9,7 @@ pub(crate) fn generate(required: bool, asked: Option<bool>) -> Option<bool> {
     if required { asked.or(Some(true)) } else { asked }
 }
 
-pub(crate) fn validate(required: bool, asked: Option<bool>, at: ContainerAt, out: &mut Objections) {
+pub(crate) fn validate(required: bool, asked: Option<bool>, at: ContainerAt, out: &mut Objections<'_>) {
     if !required {
         return;
     }

@@ -59,7 +59,7 @@ impl<'s> SeccompProfiles<'s> {
     }
 
     /// `path` is the annotation's, because that is how the API server reports even a field.
-    pub(crate) fn validate(&self, profile: &str, path: String, field: String, out: &mut Objections) {
+    pub(crate) fn validate(&self, profile: &str, path: String, field: String, out: &mut Objections<'_>) {
         if self.allows(profile) {
             return;
         }

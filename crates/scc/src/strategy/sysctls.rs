@@ -27,7 +27,12 @@ pub const SAFE: &[(&str, (u32, u32))] = &[
     ("net.ipv4.tcp_wmem", (4, 15)),
 ];
 
-pub(crate) fn validate(scc: &SecurityContextConstraints, kernel: (u32, u32), sysctls: &[Sysctl], out: &mut Objections) {
+pub(crate) fn validate(
+    scc: &SecurityContextConstraints,
+    kernel: (u32, u32),
+    sysctls: &[Sysctl],
+    out: &mut Objections<'_>,
+) {
     for (i, Sysctl { name, .. }) in sysctls.iter().enumerate() {
         let (control, detail) = if matches(&scc.forbidden_sysctls, name) {
             (Control::ForbiddenSysctls, format!("sysctl {} is not allowed", quote(name)))

@@ -5,7 +5,7 @@ use crate::Value;
 use crate::constraints::SecurityContextConstraints;
 use crate::violation::{Control, Fault};
 
-pub(crate) fn validate(scc: &SecurityContextConstraints, host_users: Option<bool>, out: &mut Objections) {
+pub(crate) fn validate(scc: &SecurityContextConstraints, host_users: Option<bool>, out: &mut Objections<'_>) {
     if scc.requires_user_namespace() && host_users != Some(false) {
         let value = host_users.map_or(Value::Null, Value::Bool);
         let detail = "Host Users must be set to false";

@@ -81,7 +81,7 @@ pub fn fs_type(v: &Volume) -> Option<&'static str> {
     kinds.into_iter().find_map(|(present, kind)| present.then_some(kind))
 }
 
-pub(crate) fn validate(scc: &SecurityContextConstraints, volumes: &[Volume], out: &mut Objections) {
+pub(crate) fn validate(scc: &SecurityContextConstraints, volumes: &[Volume], out: &mut Objections<'_>) {
     if scc.allows_volume(crate::constraints::ALL) {
         return;
     }

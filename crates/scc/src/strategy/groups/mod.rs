@@ -58,7 +58,7 @@ impl Groups {
     }
 
     /// `groups` is `None` when the pod has no such list, which prints otherwise than an empty one.
-    pub(crate) fn validate(&self, groups: Option<&[i64]>, field: GroupField, out: &mut Objections) {
+    pub(crate) fn validate(&self, groups: Option<&[i64]>, field: GroupField, out: &mut Objections<'_>) {
         match self {
             Self::MustRunAs(ranges) => must_run_as::validate(ranges, groups, field, out),
             Self::RunAsAny => {}

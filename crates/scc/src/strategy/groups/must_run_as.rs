@@ -6,7 +6,7 @@ use crate::constraints::IDRange;
 use crate::strategy::Objections;
 use crate::violation::Fault;
 
-pub(super) fn validate(ranges: &[IDRange], groups: Option<&[i64]>, field: GroupField, out: &mut Objections) {
+pub(super) fn validate(ranges: &[IDRange], groups: Option<&[i64]>, field: GroupField, out: &mut Objections<'_>) {
     let path = match field {
         GroupField::FsGroup => "securityContext.fsGroup",
         GroupField::SupplementalGroups => "securityContext.supplementalGroups",

@@ -53,7 +53,7 @@ impl RunAsUser {
         }
     }
 
-    pub(crate) fn validate(self, asked: Asked, at: ContainerAt, out: &mut Objections) {
+    pub(crate) fn validate(self, asked: Asked, at: ContainerAt, out: &mut Objections<'_>) {
         match self {
             Self::MustRunAs(s) => s.validate(asked.run_as_user, at, out),
             Self::MustRunAsRange(s) => s.validate(asked.run_as_user, at, out),

@@ -11,7 +11,7 @@ pub(crate) struct MustRunAs {
 }
 
 impl MustRunAs {
-    pub(super) fn validate(self, run_as_user: Option<i64>, at: ContainerAt, out: &mut Objections) {
+    pub(super) fn validate(self, run_as_user: Option<i64>, at: ContainerAt, out: &mut Objections<'_>) {
         match run_as_user {
             None => out.container(Control::RunAsUser, at, "runAsUser", Fault::Required, ""),
             Some(uid) if uid != self.uid => {

@@ -6,7 +6,7 @@ use crate::pod::ContainerAt;
 use crate::strategy::Objections;
 use crate::violation::{Control, Fault};
 
-pub(super) fn validate(asked: Asked, at: ContainerAt, out: &mut Objections) {
+pub(super) fn validate(asked: Asked, at: ContainerAt, out: &mut Objections<'_>) {
     let control = Control::RunAsUser;
     match asked {
         Asked { run_as_non_root: None, run_as_user: None } => {

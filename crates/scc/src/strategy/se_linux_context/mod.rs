@@ -36,7 +36,7 @@ impl SeLinuxContext {
     }
 
     /// `at` is `None` for the pod's own label.
-    pub(crate) fn validate(&self, asked: Option<&SELinuxOptions>, at: Option<ContainerAt>, out: &mut Objections) {
+    pub(crate) fn validate(&self, asked: Option<&SELinuxOptions>, at: Option<ContainerAt>, out: &mut Objections<'_>) {
         match self {
             Self::MustRunAs(options) => must_run_as::validate(options, asked, at, out),
             Self::RunAsAny => {}

@@ -11,7 +11,7 @@ pub(super) fn validate(
     wanted: &SELinuxOptions,
     asked: Option<&SELinuxOptions>,
     at: Option<ContainerAt>,
-    out: &mut Objections,
+    out: &mut Objections<'_>,
 ) {
     let mut object = |field: &str, fault: Fault, detail: String| match at {
         None => out.spec(Control::SeLinuxContext, &format!("securityContext.{field}"), fault, detail),

@@ -209,8 +209,9 @@ impl Document<'_> {
         let field = join(pod_path, &refusal.field);
         let below = field.get(object_path.len()..).unwrap_or_default();
         let span = object.locate(below).value;
-        let (location, message) = (self.location(span.start), refusal.message);
-        Problem { kind: ProblemKind::Invalid, field, message, hint: None, span, location }
+        let Refusal { message, hint, .. } = refusal;
+        let location = self.location(span.start);
+        Problem { kind: ProblemKind::Invalid, field, message, hint, span, location }
     }
 
     fn objects(&self) -> Vec<Found<'_>> {

@@ -16,6 +16,8 @@ use std::fmt;
 use k8s_openapi::api::core::v1::{PodSpec, SecurityContext};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
+use crate::schema::nearest;
+
 /// A refused value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Refusal {
@@ -23,6 +25,8 @@ pub(crate) struct Refusal {
     pub(crate) field: String,
     /// The error as the API server prints it after the path.
     pub(crate) message: String,
+    /// What to do about it.
+    pub(crate) hint: Option<String>,
 }
 
 /// What of a container matters here. Init and ephemeral containers have the same rules.
@@ -94,7 +98,14 @@ impl<'p> Check<'p> {
     }
 
     fn refuse(&mut self, field: impl Into<String>, message: impl Into<String>) {
-        self.refusals.push(Refusal { field: field.into(), message: message.into() });
+        self.refusals.push(Refusal { field: field.into(), message: message.into(), hint: None });
+    }
+
+    /// What to do about the last refusal.
+    fn hint(&mut self, hint: Option<String>) {
+        if let Some(last) = self.refusals.last_mut() {
+            last.hint = hint;
+        }
     }
 
     /// A value that is refused for itself. Strings are quoted.
@@ -112,10 +123,12 @@ impl<'p> Check<'p> {
     }
 
     /// Refuses a value that is none of the supported ones. Nothing set is fine.
-    fn one_of(&mut self, field: impl Into<String>, value: Option<&str>, supported: &[&str]) {
+    fn one_of(&mut self, field: impl Into<String>, value: Option<&str>, supported: &[&'static str]) {
         let Some(value) = value.filter(|v| !supported.contains(v)) else { return };
+        let near = nearest(value, supported.iter().copied());
         let supported: Vec<String> = supported.iter().map(|s| format!("{s:?}")).collect();
         self.refuse(field, format!("Unsupported value: {value:?}: supported values: {}", supported.join(", ")));
+        self.hint(near.map(|near| format!("did you mean {near}?")));
     }
 
     /// Users and groups are 31 bits. Nothing set is fine.

@@ -10,6 +10,7 @@ use crate::workload::WorkloadKind;
 
 pub(crate) use check::{check, first_type_problem};
 pub(crate) use duplicate::duplicates;
+pub(crate) use suggest::nearest;
 
 /// What Go decodes a field into.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -265,6 +265,37 @@ proptest! {
     }
 
     #[test]
+    fn a_near_miss_touches_only_what_was_refused_and_all_of_it_is_needed(pod in pods(), sccs in constraints()) {
+        for scc in sccs {
+            let name = scc.name().to_string();
+            let candidates = in_app(&Engine::new([scc]));
+            let rights = Rights::default().to("*", &[&name]);
+            for miss in candidates.near_misses(&pod, &alice(), &rights) {
+                let Some(edits) = miss.edits else { continue };
+                for (i, edit) in edits.iter().enumerate() {
+                    let leaf = edit.path.trim_end_matches(".add").rsplit('.').next().unwrap_or_default();
+                    // A profile is reported as its annotation, a port may be the node's by way of its network.
+                    let refused = |field: &str| {
+                        field.contains(leaf)
+                            || (leaf == "seccompProfile" && field.contains("seccomp"))
+                            || (leaf.starts_with("kubernetes") && field.contains("seccomp"))
+                            || (leaf == "hostNetwork" && field.ends_with("hostPort"))
+                            // Of a broken promise and root itself, only the first is reported.
+                            || (leaf == "runAsUser" && field.ends_with("runAsNonRoot"))
+                    };
+                    prop_assert!(miss.violations.iter().any(|v| refused(&v.field)), "{edit}: {:?}", miss.violations);
+                    let mut others = edits.clone();
+                    others.remove(i);
+                    let mut changed = pod.clone();
+                    apply(&mut changed, &others);
+                    let decision = candidates.admit(&changed, &alice(), Operation::Create, &rights);
+                    prop_assert!(!decision.allowed(), "{edit} is not needed");
+                }
+            }
+        }
+    }
+
+    #[test]
     fn there_is_a_new_scc_for_every_pod(pod in pods()) {
         let annotations = project();
         let namespace = Namespace { name: "app", annotations: Some(&annotations) };

@@ -3,7 +3,7 @@
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Parser, Subcommand};
 
-use crate::commands::{check, explain, prove, read, run};
+use crate::commands::{check, explain, prove, read, run, volume};
 use crate::exit::Exit;
 
 const STYLES: Styles = Styles::styled()
@@ -39,6 +39,7 @@ You hold a manifest:
 
 You hold this machine:
   run      Run the pod's containers here with their security contexts applied
+  volume   Give a volume to a group, as the kubelet does for fsGroup
 
 Options:
 {options}
@@ -52,6 +53,7 @@ enum Command {
     Prove(prove::Args),
     Read(read::Args),
     Run(run::Args),
+    Volume(volume::Args),
 }
 
 #[derive(Clone, Copy, Debug, clap::ValueEnum)]
@@ -77,6 +79,7 @@ impl Cli {
             Command::Prove(args) => prove::main(&args),
             Command::Read(args) => read::main(&args),
             Command::Run(args) => run::main(&args),
+            Command::Volume(args) => volume::main(&args),
         }
     }
 }

@@ -89,6 +89,7 @@ fn probe(
     with_run(pod, objects, |run, _| run.probe(engine, &effective.containers[0], rootfs, &ProcessArgs::default()))?
 }
 
+#[allow(clippy::needless_pass_by_value, reason = "written as a literal where it is used")]
 fn one(spec: Value) -> Pod {
     let mut pod = json!({"metadata": {"name": "web"}, "spec": spec});
     let container = &mut pod["spec"]["containers"][0];

@@ -16,6 +16,9 @@ mod sysctl;
 mod user;
 mod usernamespace;
 
+#[cfg(test)]
+mod tests;
+
 use std::path::{Path, PathBuf};
 
 use oci_spec::runtime::{Linux, LinuxDevice, LinuxSeccomp, Mount, Process, Root, Spec};

@@ -22,3 +22,13 @@ pub use pipeline::{Admitter, Workload};
 pub use result::{Admission, Assumption, Plugin};
 pub use run_level::is_without_constraints;
 pub use update::Part;
+
+use crate::cluster::{Kind, Platform};
+
+/// The kinds of object that an admission follows from.
+pub const fn needs(platform: Platform) -> &'static [Kind] {
+    match platform {
+        Platform::Kubernetes => &[Kind::Namespace, Kind::ServiceAccount],
+        Platform::OpenShift => &crate::sync::NEEDS,
+    }
+}

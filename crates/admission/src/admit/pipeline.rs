@@ -158,4 +158,6 @@ fn constrain(admission: &mut Admission, candidates: &Candidates, access: &Rbac<'
 }
 
 #[cfg(test)]
+mod laws;
+#[cfg(test)]
 mod tests;

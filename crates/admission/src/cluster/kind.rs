@@ -3,7 +3,7 @@
 use std::fmt;
 
 macro_rules! kinds {
-    ($($(#[$doc:meta])* $name:ident $api_version:literal,)*) => {
+    ($($(#[$doc:meta])* $name:ident $api_version:literal $resource:literal,)*) => {
         /// A kind of object that admission reads.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub enum Kind {
@@ -21,6 +21,13 @@ macro_rules! kinds {
                 }
             }
 
+            /// The plural name by which the API and kubectl know it.
+            pub const fn resource(self) -> &'static str {
+                match self {
+                    $(Self::$name => $resource,)*
+                }
+            }
+
             /// The API version that it is read in.
             pub const fn api_version(self) -> &'static str {
                 match self {
@@ -33,39 +40,39 @@ macro_rules! kinds {
 
 kinds! {
     /// Labels and annotations of namespaces.
-    Namespace "v1",
+    Namespace "v1" "namespaces",
     /// Who pods run as towards the API.
-    ServiceAccount "v1",
+    ServiceAccount "v1" "serviceaccounts",
     /// What runs.
-    Pod "v1",
+    Pod "v1" "pods",
     /// Security context constraints.
-    SecurityContextConstraints "security.openshift.io/v1",
+    SecurityContextConstraints "security.openshift.io/v1" "securitycontextconstraints",
     /// Rules within a namespace.
-    Role "rbac.authorization.k8s.io/v1",
+    Role "rbac.authorization.k8s.io/v1" "roles",
     /// Rules for the cluster.
-    ClusterRole "rbac.authorization.k8s.io/v1",
+    ClusterRole "rbac.authorization.k8s.io/v1" "clusterroles",
     /// Who has a role within a namespace.
-    RoleBinding "rbac.authorization.k8s.io/v1",
+    RoleBinding "rbac.authorization.k8s.io/v1" "rolebindings",
     /// Who has a role in the cluster.
-    ClusterRoleBinding "rbac.authorization.k8s.io/v1",
+    ClusterRoleBinding "rbac.authorization.k8s.io/v1" "clusterrolebindings",
     /// Installed operators.
-    ClusterServiceVersion "operators.coreos.com/v1alpha1",
+    ClusterServiceVersion "operators.coreos.com/v1alpha1" "clusterserviceversions",
     /// A workload.
-    PodTemplate "v1",
+    PodTemplate "v1" "podtemplates",
     /// A workload.
-    ReplicationController "v1",
+    ReplicationController "v1" "replicationcontrollers",
     /// A workload.
-    ReplicaSet "apps/v1",
+    ReplicaSet "apps/v1" "replicasets",
     /// A workload.
-    Deployment "apps/v1",
+    Deployment "apps/v1" "deployments",
     /// A workload.
-    StatefulSet "apps/v1",
+    StatefulSet "apps/v1" "statefulsets",
     /// A workload.
-    DaemonSet "apps/v1",
+    DaemonSet "apps/v1" "daemonsets",
     /// A workload.
-    Job "batch/v1",
+    Job "batch/v1" "jobs",
     /// A workload.
-    CronJob "batch/v1",
+    CronJob "batch/v1" "cronjobs",
 }
 
 impl Kind {

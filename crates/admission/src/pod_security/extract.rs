@@ -10,6 +10,19 @@ use k8s_openapi::{
     apimachinery::pkg::apis::meta::v1::ObjectMeta,
 };
 
+/// The resources, by group and name, whose objects are judged, beside namespaces.
+pub const RESOURCES: [(&str, &str); 9] = [
+    ("", "pods"),
+    ("", "replicationcontrollers"),
+    ("", "podtemplates"),
+    ("apps", "replicasets"),
+    ("apps", "deployments"),
+    ("apps", "statefulsets"),
+    ("apps", "daemonsets"),
+    ("batch", "jobs"),
+    ("batch", "cronjobs"),
+];
+
 /// What of an object becomes a pod.
 #[derive(Debug, Clone, Copy)]
 pub struct Template<'o> {
@@ -77,9 +90,4 @@ pub(super) fn read(gvk: GroupVersionKind, json: &str) -> Result<Extracted, Decod
 /// The API groups whose kinds the reference decodes.
 fn is_known(group: &str, version: &str) -> bool {
     matches!((group, version), ("" | "apps" | "batch" | "admission.k8s.io", "v1"))
-}
-
-/// The template of a typed object that is known to have one.
-pub fn extract(template: &PodTemplateSpec) -> Option<Template<'_>> {
-    Some(Template { metadata: template.metadata.as_ref()?, spec: template.spec.as_ref()? })
 }

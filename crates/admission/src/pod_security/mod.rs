@@ -17,7 +17,7 @@ mod workload;
 
 pub use config::{ConfigError, Defaults, Exemptions, PodSecurityConfiguration};
 pub use existing::{ExistingPods, Limits, Owner, Violating};
-pub use extract::{Template, extract};
+pub use extract::{RESOURCES, Template};
 pub use policy::{LevelVersion, Mode, Policy};
 pub(crate) use response::forbidden_message;
 

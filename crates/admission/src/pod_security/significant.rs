@@ -4,10 +4,13 @@
 use k8s_openapi::api::core::v1::{Container, EphemeralContainer, PodSpec};
 
 pub(super) fn is_significant(new: &PodSpec, old: &PodSpec) -> bool {
-    let init = |spec: &PodSpec| spec.init_containers.clone().unwrap_or_default();
     images_differ(&new.containers, &old.containers)
-        || images_differ(&init(new), &init(old))
+        || images_differ(init(new), init(old))
         || new.ephemeral_containers.iter().flatten().any(|container| is_new(container, old))
+}
+
+fn init(spec: &PodSpec) -> &[Container] {
+    spec.init_containers.as_deref().unwrap_or_default()
 }
 
 fn images_differ(new: &[Container], old: &[Container]) -> bool {

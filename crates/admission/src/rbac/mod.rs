@@ -7,10 +7,12 @@ mod aggregate;
 mod grant;
 mod index;
 mod rule;
+mod who;
 
 pub use grant::{BindingRef, Grant, RoleKind, Subject};
 pub use index::{Bindings, Index, Problem};
 pub use rule::Rule;
+pub use who::{grants, who_may_use};
 
 /// The API group of roles and bindings.
 pub const API_GROUP: &str = "rbac.authorization.k8s.io";

@@ -14,6 +14,19 @@ pub use control::{Uncontrolled, is_payload_namespace};
 pub use convert::{ConvertError, convert};
 pub use plan::{Because, Outcome, Plan, Settings, Skip, plan, plan_namespace};
 
+use crate::cluster::Kind;
+
+/// The kinds of object that a plan follows from. Operators may be missing; then none is installed.
+pub const NEEDS: [Kind; 7] = [
+    Kind::Namespace,
+    Kind::ServiceAccount,
+    Kind::SecurityContextConstraints,
+    Kind::Role,
+    Kind::ClusterRole,
+    Kind::RoleBinding,
+    Kind::ClusterRoleBinding,
+];
+
 /// The label by which a namespace asks for synchronisation (`true`), or asks to be left alone (`false`).
 pub const CONTROL_LABEL: &str = "security.openshift.io/scc.podSecurityLabelSync";
 /// The annotation that says what the namespace's service accounts need at least.

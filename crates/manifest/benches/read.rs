@@ -37,3 +37,9 @@ fn problems(bencher: Bencher<'_, '_>, which: &str) {
     let documents = ringfence_manifest::read(text.as_bytes());
     bencher.bench(|| black_box(&documents[0]).problems());
 }
+
+#[divan::bench(args = ["json", "yaml"])]
+fn everything(bencher: Bencher<'_, '_>, which: &str) {
+    let text = input(which);
+    bencher.bench(|| ringfence_manifest::read(black_box(text.as_bytes()))[0].examine());
+}

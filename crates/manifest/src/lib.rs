@@ -6,7 +6,8 @@
 //!
 //! From a document, [`Document::contents`] makes the [`Workload`]s: the pods that its objects describe, whatever kind
 //! wraps them and however deep in lists they are, as k8s-openapi's types. [`Document::problems`] says what a strict
-//! API server would object to. [`Document::locate`] finds a field's place in the text, or its nearest ancestor's.
+//! API server would object to, and [`Document::examine`] gives both. [`Document::locate`] finds a field's place in the
+//! text, or its nearest ancestor's.
 //!
 //! ```
 //! let yaml = b"

@@ -40,6 +40,13 @@ pub(super) fn is_word(c: u8) -> bool {
     c.is_ascii_alphanumeric() || c == b'_' || c == b'-'
 }
 
+/// How many of the bytes from `i` on are ordinary: ASCII that is neither white space nor an indicator inside a scalar.
+/// They can be passed over together.
+pub(super) fn ordinary(b: &[u8], i: usize) -> usize {
+    let plain = |c: u8| c.is_ascii_alphanumeric() || matches!(c, b'-' | b'.' | b'/' | b'_' | b'=' | b'@' | b'+' | b'$');
+    b.get(i..).unwrap_or_default().iter().take_while(|c| plain(**c)).count()
+}
+
 /// The bytes of the character that starts with `c`.
 pub(super) fn width(c: u8) -> usize {
     match c {

@@ -171,7 +171,7 @@ fn number(text: &str) -> Scalar {
     Scalar::Str
 }
 
-/// An integer as Go writes them, its prefix telling the base.
+/// An integer as Go writes them, its prefix telling the base. Every cut is after an ASCII character that was matched.
 fn integer(text: &str) -> Option<Scalar> {
     let (negative, digits) = match text.as_bytes() {
         [b'-', ..] => (true, &text[1..]),
@@ -209,7 +209,7 @@ fn radix(text: &str, base: u32) -> Option<Scalar> {
     i64::from_str_radix(text, base).ok().map(Scalar::Int)
 }
 
-/// Whether a text is a decimal floating-point number in YAML's style.
+/// Whether a text is a decimal floating-point number in YAML's style. Every cut is after digits that were counted.
 fn is_float(text: &str) -> bool {
     let digits = |t: &str| t.bytes().take_while(u8::is_ascii_digit).count();
     let mut rest = text.strip_prefix(['+', '-']).unwrap_or(text);

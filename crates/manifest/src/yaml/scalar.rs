@@ -1,6 +1,6 @@
 //! The scanner's part for scalars: plain, quoted and block.
 
-use super::chars::{at, is_blank, is_blankz, is_breakz, line_break};
+use super::chars::{at, is_blank, is_blankz, is_breakz, line_break, ordinary};
 use super::scanner::Scanner;
 use super::token::{Result, SyntaxError, Token, TokenKind};
 use crate::tree::Text;
@@ -71,6 +71,7 @@ impl Scanner<'_> {
                     piece.fold(self, first, end);
                 }
                 self.skip();
+                self.advance(ordinary(b, self.mark.pos));
                 end = self.mark.pos;
             }
             if !is_blank(b, self.mark.pos) && line_break(b, self.mark.pos) == 0 {
@@ -144,6 +145,7 @@ impl Scanner<'_> {
                     piece.start = self.mark.pos;
                 } else {
                     self.skip();
+                    self.advance(ordinary(b, self.mark.pos));
                 }
             }
             let end = self.mark.pos;

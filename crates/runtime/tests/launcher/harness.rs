@@ -5,6 +5,7 @@ use std::io::Read;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use oci_spec::runtime::{
     Capabilities, Capability, Linux, LinuxCapabilities, LinuxNamespace, LinuxNamespaceType, Mount, Process, Root, Spec,
@@ -30,6 +31,9 @@ impl Seen {
         line.unwrap_or_else(|| panic!("no {name} in {self:?}")).split_whitespace().collect::<Vec<_>>().join(" ")
     }
 }
+
+/// Each start has a name and a directory of its own.
+static COUNT: AtomicU32 = AtomicU32::new(0);
 
 /// A container to be.
 pub(crate) struct Bed {
@@ -160,13 +164,22 @@ impl Bed {
     }
 
     pub(crate) fn run(&mut self, args: &[&str]) -> Result<Seen, StartError> {
-        let (mut running, read) = self.start(args)?;
+        self.run_under(&self.engine.clone(), args)
+    }
+
+    pub(crate) fn start(&mut self, args: &[&str]) -> Result<(Box<dyn Running>, OwnedFd), StartError> {
+        self.start_under(&self.engine.clone(), args)
+    }
+
+    /// The same under another engine.
+    pub(crate) fn run_under(&mut self, engine: &dyn Engine, args: &[&str]) -> Result<Seen, StartError> {
+        let (mut running, read) = self.start_under(engine, args)?;
         let out = everything(read);
         let exit = running.wait()?;
         Ok(Seen { exit, out })
     }
 
-    pub(crate) fn start(&mut self, args: &[&str]) -> Result<(Box<dyn Running>, OwnedFd), StartError> {
+    fn start_under(&mut self, engine: &dyn Engine, args: &[&str]) -> Result<(Box<dyn Running>, OwnedFd), StartError> {
         self.process().set_args(Some(args.iter().map(|arg| (*arg).to_owned()).collect()));
         let (read, write) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).expect("a pipe");
         let stdio = Stdio::Fds {
@@ -174,14 +187,12 @@ impl Bed {
             stdout: write.try_clone().expect("a copy"),
             stderr: write,
         };
-        let launch = Launch {
-            id: "test",
-            spec: &self.spec,
-            work_dir: self.directory.path(),
-            stdio,
-            keep: std::mem::take(&mut self.keep),
-        };
-        self.engine.start(launch).map(|running| (running, read))
+        let id = format!("test-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+        let work_dir = self.directory.path().join(&id);
+        fs::create_dir(&work_dir).expect("a directory");
+        let launch =
+            Launch { id: &id, spec: &self.spec, work_dir: &work_dir, stdio, keep: std::mem::take(&mut self.keep) };
+        engine.start(launch).map(|running| (running, read))
     }
 }
 
@@ -199,8 +210,8 @@ fn fill(root: &Path) {
     }
     fs::copy(BUSYBOX, root.join("bin/busybox")).expect("busybox");
     for name in [
-        "cat", "echo", "grep", "id", "ln", "ls", "mkdir", "mknod", "mount", "ping", "readlink", "sh", "sleep", "su",
-        "touch", "true", "umask",
+        "cat", "echo", "grep", "id", "ln", "ls", "mkdir", "mknod", "mount", "ping", "readlink", "sh", "sleep", "stat",
+        "su", "touch", "true", "umask",
     ] {
         symlink("busybox", root.join("bin").join(name)).expect("a link");
     }

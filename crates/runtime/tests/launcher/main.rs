@@ -2,6 +2,7 @@
 
 mod credentials;
 mod descriptors;
+mod differential;
 mod files;
 mod harness;
 mod inside;

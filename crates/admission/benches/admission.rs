@@ -8,7 +8,7 @@ use ringfence_admission::{
     cluster::Snapshot,
     pod_security::{PodSecurity, PodSecurityConfiguration},
     review::AdmissionRequest,
-    simulate::{Change, Report, Simulation, SlimPod},
+    simulate::{Change, Object, Report, Simulation},
     sync::{Settings, plan},
     user::User,
 };
@@ -131,8 +131,9 @@ fn simulation_of_10_000_pods_from_text(bencher: Bencher<'_, '_>) {
     bencher.counter(ItemsCount::new(PODS)).bench(|| {
         let mut report = Report::default();
         for _ in 0..PODS {
-            let pod: SlimPod = serde_json::from_str(black_box(&text)).unwrap_or_default();
-            simulation.add(pod.as_item(), &mut report);
+            if let Ok(Some(pod)) = Object::read(black_box(&text), None) {
+                simulation.add(pod.as_item(), &mut report);
+            }
         }
         report.broken()
     });

@@ -4,11 +4,13 @@ mod kind;
 mod lookup;
 mod problem;
 mod snapshot;
+mod stream;
 
 pub use kind::Kind;
 pub use lookup::LookupError;
 pub use problem::Problem;
 pub use snapshot::{Builder, Snapshot};
+pub use stream::{Item, each_item};
 
 use k8s_openapi::api::core::v1::{Namespace, Pod};
 use std::{ops::ControlFlow, sync::Arc};

@@ -4,9 +4,11 @@
 //! [`Simulation`] may be shared by threads, each with a [`Report`] of its own; reports add up.
 
 mod change;
+mod object;
 mod report;
 
 pub use change::Change;
+pub use object::Object;
 pub use report::{Broken, Counts, Effect, NamespaceReport, Report};
 
 use crate::{
@@ -19,7 +21,6 @@ use k8s_openapi::{
     api::core::v1::{Namespace, PodSpec},
     apimachinery::pkg::apis::meta::v1::ObjectMeta,
 };
-use serde::Deserialize;
 use std::{borrow::Cow, collections::HashMap};
 
 /// Two worlds, and the namespaces in both.
@@ -56,24 +57,6 @@ pub struct Item<'i> {
     pub metadata: &'i ObjectMeta,
     /// The spec of the pods.
     pub spec: &'i PodSpec,
-}
-
-/// As much of a pod as a simulation needs; reading it skips the rest.
-#[derive(Debug, Clone, Default, Deserialize)]
-pub struct SlimPod {
-    /// The metadata.
-    #[serde(default)]
-    pub metadata: ObjectMeta,
-    /// The spec.
-    #[serde(default)]
-    pub spec: PodSpec,
-}
-
-impl SlimPod {
-    /// The pod, for [`Simulation::add`].
-    pub fn as_item(&self) -> Item<'_> {
-        Item { kind: Kind::Pod, object: &self.metadata, metadata: &self.metadata, spec: &self.spec }
-    }
 }
 
 impl Simulation {

@@ -12,13 +12,13 @@ fn cluster() -> Snapshot {
     )
 }
 
-fn pod(namespace: &str, name: &str, owner: Option<&str>, host_pid: bool) -> SlimPod {
+fn pod(namespace: &str, name: &str, owner: Option<&str>, host_pid: bool) -> Object {
     let owners = owner.map(
         |name| json!([{"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": name, "uid": name, "controller": true}]),
     );
-    serde_json::from_value(json!({"metadata": {"name": name, "namespace": namespace, "ownerReferences": owners},
-        "spec": {"hostPID": host_pid, "containers": [{"name": "c"}]}, "status": {"phase": "Running"}}))
-    .unwrap()
+    let pod = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, "namespace": namespace, "ownerReferences": owners},
+        "spec": {"hostPID": host_pid, "containers": [{"name": "c"}]}, "status": {"phase": "Running"}});
+    Object::read(&pod.to_string(), None).unwrap().unwrap()
 }
 
 fn label(mode: &str, level: Option<&str>) -> Change {
@@ -26,7 +26,7 @@ fn label(mode: &str, level: Option<&str>) -> Change {
     Change { labels: [(label, level.map(str::to_owned))].into(), ..Change::default() }
 }
 
-fn run(change: &Change, pods: &[SlimPod]) -> Report {
+fn run(change: &Change, pods: &[Object]) -> Report {
     let simulation = Simulation::new(&cluster(), PodSecurity::default(), change);
     let mut report = Report::default();
     for pod in pods {
@@ -101,12 +101,12 @@ fn a_configuration_is_a_change_too_and_may_exempt_controllers() {
 
 #[test]
 fn templates_are_counted_apart() {
-    let template = pod("a", "", None, true);
-    let object: ObjectMeta = serde_json::from_value(json!({"name": "web", "namespace": "a"})).unwrap();
-    let item = Item { kind: Kind::Deployment, object: &object, metadata: &template.metadata, spec: &template.spec };
+    let deployment = json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "web", "namespace": "a"},
+        "spec": {"template": {"spec": {"hostPID": true}}}});
+    let deployment = Object::read(&deployment.to_string(), None).unwrap().unwrap();
     let simulation = Simulation::new(&cluster(), PodSecurity::default(), &label("enforce", Some("baseline")));
     let mut report = Report::default();
-    simulation.add(item, &mut report);
+    simulation.add(deployment.as_item(), &mut report);
     let a = &report.namespaces["a"];
     assert_eq!((a.templates[&Mode::Enforce].broken, a.pods.len()), (1, 0));
     assert_eq!(a.broken.values().next().unwrap().owner.as_ref().unwrap().kind, "Deployment");

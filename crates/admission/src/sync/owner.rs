@@ -1,14 +1,15 @@
-//! `metadata.managedFields`: who set a label.
+//! `metadata.managedFields`: who set a label or an annotation.
 
 use super::{FORMER_MANAGER, MANAGER};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// The labels that each field manager says it has set.
+/// The labels and annotations that each field manager says it has set.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Owners<'m> {
     by_label: BTreeMap<&'m str, BTreeSet<&'m str>>,
+    by_annotation: BTreeMap<&'m str, BTreeSet<&'m str>>,
 }
 
 /// Whose a label is.
@@ -43,12 +44,22 @@ impl<'m> Owners<'m> {
                 }
             };
             let Some(own) = child(&fields.0, "f:metadata")? else { continue };
+            // Annotations of the wrong shape are not looked at by the synchroniser itself.
+            for key in own.get("f:annotations").and_then(Value::as_object).into_iter().flat_map(|keys| keys.keys()) {
+                owners.by_annotation.entry(key.strip_prefix("f:").unwrap_or(key)).or_default().insert(manager);
+            }
             let Some(labels) = child(own, "f:labels")? else { continue };
             for key in labels.as_object().ok_or_else(bad)?.keys() {
                 owners.by_label.entry(key.strip_prefix("f:").unwrap_or(key)).or_default().insert(manager);
             }
         }
         Ok(owners)
+    }
+
+    /// Who else set an annotation, so that to change it would be a conflict. What the synchroniser wrote under its
+    /// former name it takes over for labels alone.
+    pub(super) fn other_of_annotation(&self, annotation: &str) -> Option<&'m str> {
+        self.by_annotation.get(annotation)?.iter().find(|manager| **manager != MANAGER).copied()
     }
 
     /// Several may have set the same value. Then it is the synchroniser's if it ever wrote under its former name,

@@ -91,6 +91,11 @@ pub enum Skip {
     },
     /// Who set its labels is not to be read.
     BadManagedFields,
+    /// Somebody else set the annotation, to something else, so that the synchroniser's whole change is turned down.
+    AnnotationConflict {
+        /// Who did.
+        manager: String,
+    },
 }
 
 /// One way in which a service account comes to use a constraint that makes the level what it is.
@@ -154,7 +159,14 @@ fn one(
             Err(_) => plan.outcome = Outcome::Skipped(Skip::BadManagedFields),
             Ok(owners) => {
                 plan.because = because;
-                plan.synchronise(level, &owners, settings);
+                plan.level = Some(level);
+                match owners.other_of_annotation(MINIMALLY_SUFFICIENT) {
+                    Some(manager) if !plan.forced && plan.minimally_sufficient.as_deref() != Some(level.as_str()) => {
+                        let manager = manager.to_owned();
+                        plan.outcome = Outcome::Skipped(Skip::AnnotationConflict { manager });
+                    }
+                    _ => plan.synchronise(level, &owners, settings),
+                }
             }
         },
     }
@@ -195,7 +207,6 @@ impl Plan {
     }
 
     fn synchronise(&mut self, level: Level, owners: &Owners<'_>, settings: Settings) {
-        self.level = Some(level);
         self.minimally_sufficient = Some(level.to_string());
         for mode in Mode::ALL.into_iter().filter(|mode| settings.enforcing || *mode != Mode::Enforce) {
             for (label, value) in [(mode.level_label(), level.as_str()), (mode.version_label(), VERSION)] {

@@ -228,3 +228,18 @@ fn a_plan_carried_out_is_followed_by_one_that_changes_nothing() {
         assert_eq!((again.changed.len(), &again.labels), (0, &done.labels));
     }
 }
+
+#[test]
+fn an_annotation_that_somebody_else_set_differently_stops_everything_unless_forced() {
+    let with = |value: &str, control: &str| {
+        let annotations = json!({"openshift.io/sa.scc.uid-range": "1000/100", MINIMALLY_SUFFICIENT: value});
+        let owned = json!({"f:metadata": {"f:annotations": {format!("f:{MINIMALLY_SUFFICIENT}"): {}}}});
+        let metadata = json!({"annotations": annotations, "labels": {CONTROL_LABEL: control}, "managedFields": [{"manager": "kubectl", "fieldsV1": owned}]});
+        one([namespace("app", metadata), account("app", "default")])
+    };
+    let stopped = with("privileged", "");
+    assert_eq!(stopped.outcome, Outcome::Skipped(Skip::AnnotationConflict { manager: "kubectl".into() }));
+    assert_eq!((stopped.labels.len(), stopped.minimally_sufficient.as_deref()), (0, Some("privileged")));
+    assert_eq!(with("restricted", "").labels.len(), 6);
+    assert_eq!(with("privileged", "true").labels.len(), 6);
+}

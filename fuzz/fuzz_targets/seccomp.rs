@@ -6,7 +6,7 @@ use ringfence_runtime::seccomp::{AUDIT_ARCH_I386, AUDIT_ARCH_X86_64, Call, Profi
 
 fuzz_target!(|data: &[u8]| {
     let Ok(profile) = Profile::from_json(data) else { return };
-    for target in [Target::X86_64, Target::AARCH64] {
+    for target in [Target::X86_64, Target::Aarch64] {
         let _ = profile.warnings(target);
         let Ok(Some(program)) = compile(&profile, target) else { continue };
         for arch in [AUDIT_ARCH_X86_64, AUDIT_ARCH_I386, 0] {

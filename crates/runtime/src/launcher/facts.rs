@@ -5,7 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-use oci_spec::runtime::Spec;
+use oci_spec::runtime::{Linux, LinuxNamespaceType, Spec};
 
 use super::status;
 use crate::engine::StartError;
@@ -88,6 +88,8 @@ pub(super) struct Facts {
     pub(super) app_armor: bool,
     /// Whether SELinux labels processes here.
     pub(super) selinux: bool,
+    /// Whether the user namespace that is joined, if any, denies setgroups(2).
+    pub(super) joined_denies_groups: bool,
     /// The launcher's cgroup in each hierarchy of cgroup v1; empty on cgroup v2, and where nobody asks.
     pub(super) cgroups: Vec<Hierarchy>,
 }
@@ -119,6 +121,7 @@ impl Facts {
             facts.app_armor = process.apparmor_profile().is_some() && app_armor();
             facts.selinux = process.selinux_label().is_some() && Path::new("/sys/fs/selinux/enforce").exists();
         }
+        facts.joined_denies_groups = joined_user(spec).is_some_and(|path| denies_groups(&path));
         if spec
             .mounts()
             .iter()
@@ -153,6 +156,19 @@ impl Facts {
     pub(super) fn namespace(&self, kind: Kind) -> u64 {
         self.namespaces.get(kind as usize).copied().unwrap_or_default()
     }
+}
+
+/// The user namespace that a spec joins.
+fn joined_user(spec: &Spec) -> Option<PathBuf> {
+    let mut namespaces = spec.linux().iter().flat_map(Linux::namespaces).flatten();
+    namespaces.find(|namespace| namespace.typ() == LinuxNamespaceType::User)?.path().clone()
+}
+
+/// Whether a namespace denies setgroups(2), which its processes tell (proc_pid_setgroups(5)): that of
+/// `/proc/PID/ns/user` is told in `/proc/PID/setgroups`.
+fn denies_groups(namespace: &Path) -> bool {
+    let process = namespace.parent().and_then(Path::parent);
+    process.is_some_and(|process| fs::read(process.join("setgroups")).is_ok_and(|answer| answer.starts_with(b"deny")))
 }
 
 fn inode(kind: Kind) -> u64 {

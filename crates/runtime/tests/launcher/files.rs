@@ -192,6 +192,19 @@ fn nothing_of_the_hosts_mounts_is_left() {
 }
 
 #[test]
+fn the_cgroup_hierarchies_are_shown_read_only() {
+    let Some(mut bed) = Bed::new() else { return };
+    if !is_root() {
+        println!("skipped: not root");
+        return;
+    }
+    bed.mount("/sys/fs/cgroup", "cgroup", "cgroup", &["nosuid", "noexec", "nodev", "relatime", "ro"]);
+    let seen = bed.sh("cat /sys/fs/cgroup/cgroup.procs /sys/fs/cgroup/*/cgroup.procs > /dev/null && echo shown; mkdir /sys/fs/cgroup/x /sys/fs/cgroup/devices/x").expect("a start");
+    assert!(seen.out.contains("Read-only file system"), "{seen:?}");
+    assert!(!seen.out.contains("cgroup/x: Permission"), "{seen:?}");
+}
+
+#[test]
 fn names_and_sysctls_are_the_containers_own() {
     let Some(mut bed) = Bed::new() else { return };
     bed.spec.set_domainname(Some("example".to_owned()));

@@ -7,6 +7,7 @@ mod files;
 mod harness;
 mod inside;
 mod lifetime;
+mod namespaces;
 mod refusals;
 mod start;
 mod unprivileged;

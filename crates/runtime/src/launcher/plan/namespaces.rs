@@ -89,7 +89,11 @@ pub(super) fn plan(asked: &Asked<'_>, draft: &mut Draft) -> Result<Keeper, Start
         own |= Kind::Pid.flag();
     }
 
-    let groups = mapping.as_ref().map_or(asked.facts.has(SETGID) || joins(Kind::User), |mapping| !mapping.deny_groups);
+    let groups = match &mapping {
+        Some(mapping) => !mapping.deny_groups,
+        None if joins(Kind::User) => !asked.facts.joined_denies_groups,
+        None => asked.facts.has(SETGID),
+    };
     let mut steps = Vec::new();
     let mut step = |field: &str, action| steps.push(Step { field: field.to_owned(), action });
     // First, so that whatever is opened later gets a number above them.

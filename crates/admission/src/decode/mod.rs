@@ -1,10 +1,12 @@
 //! An object as the API machinery decodes it, with the error that it would give.
 
 mod gvk;
+mod registered;
 mod typed;
 
 pub(crate) use gvk::unregistered;
 pub use gvk::{GroupVersionKind, identify};
+pub(crate) use registered::is_registered;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 

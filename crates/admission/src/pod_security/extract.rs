@@ -1,6 +1,6 @@
 //! The pod template of a workload.
 
-use crate::decode::{DecodeError, GroupVersionKind, decode, unregistered};
+use crate::decode::{DecodeError, GroupVersionKind, decode, is_registered, unregistered};
 use k8s_openapi::{
     api::{
         apps::v1::{DaemonSet, Deployment, ReplicaSet, StatefulSet},
@@ -81,13 +81,8 @@ pub(super) fn read(gvk: GroupVersionKind, json: &str) -> Result<Extracted, Decod
         ("apps", "v1", "DaemonSet") => Some(decode::<DaemonSet>(json)?.spec.template),
         ("batch", "v1", "Job") => decode::<Job>(json)?.spec.map(|spec| spec.template),
         ("batch", "v1", "CronJob") => decode::<CronJob>(json)?.spec.job_template.spec.map(|spec| spec.template),
-        (group, version, _) if is_known(group, version) => return Ok(Extracted::Foreign(gvk)),
+        _ if is_registered(&gvk) => return Ok(Extracted::Foreign(gvk)),
         _ => return Err(unregistered(&gvk)),
     };
     Ok(Extracted::Found(Box::new(Owned::of(template.unwrap_or_default()))))
-}
-
-/// The API groups whose kinds the reference decodes.
-fn is_known(group: &str, version: &str) -> bool {
-    matches!((group, version), ("" | "apps" | "batch" | "admission.k8s.io", "v1"))
 }

@@ -189,6 +189,16 @@ fn objects_that_are_none_and_objects_of_other_kinds_are_refused_or_noted() {
 }
 
 #[test]
+fn objects_of_unknown_types_cannot_be_decoded() {
+    let widget = json!({"apiVersion": "example.com/v1", "kind": "Widget"});
+    let words = r#"failed to decode object: no kind "Widget" is registered for version "example.com/v1""#;
+    for (kind, allowed) in [(POD, false), (NAMESPACE, false), (DEPLOYMENT, true)] {
+        let response = answer(kind, widget.clone(), json!({}));
+        assert_eq!((response.allowed, audit(&response, "error").as_str()), (allowed, words));
+    }
+}
+
+#[test]
 fn objects_of_the_wrong_shape_are_told_in_gos_words() {
     let pod = json!({"apiVersion": "v1", "kind": "Pod", "spec": {"hostPID": "yes"}});
     let words = "json: cannot unmarshal string into Go struct field PodSpec.spec.hostPID of type bool";

@@ -6,6 +6,7 @@
 
 mod control;
 mod convert;
+mod describe;
 mod level;
 mod owner;
 mod plan;

@@ -28,6 +28,7 @@ impl Default for Settings {
 }
 
 /// What becomes of a namespace.
+#[allow(clippy::struct_excessive_bools, reason = "independent facts, each of which is a field of the output")]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Plan {
@@ -50,6 +51,9 @@ pub struct Plan {
     pub forced: bool,
     /// Whether an operator in the namespace started this.
     pub started_by_operator: bool,
+    /// Whether it is not known who set the labels, because the namespace was written down without `managedFields`
+    /// (`kubectl get` shows them with `--show-managed-fields`). Labels are then taken for nobody's.
+    pub ownership_unknown: bool,
     /// Why nothing was done, or nothing more.
     pub outcome: Outcome,
     /// What makes the level no stricter.
@@ -187,6 +191,8 @@ impl Plan {
             minimally_sufficient: metadata.annotations.as_ref().and_then(|all| all.get(MINIMALLY_SUFFICIENT)).cloned(),
             forced: false,
             started_by_operator: false,
+            ownership_unknown: metadata.managed_fields.as_ref().is_none_or(Vec::is_empty)
+                && metadata.labels.iter().flatten().any(|label| ours(&label)),
             outcome: Outcome::Synchronised,
             because: Vec::new(),
         }

@@ -131,6 +131,17 @@ fn labels_that_somebody_else_set_stay_and_the_others_follow() {
 }
 
 #[test]
+fn labels_of_a_dump_without_managed_fields_are_of_unknown_owners() {
+    let labels = json!({"labels": {"pod-security.kubernetes.io/warn": "privileged"}});
+    assert!(one([namespace("app", labels), account("app", "default")]).ownership_unknown);
+    assert!(!one([namespace("app", json!({})), account("app", "default")]).ownership_unknown);
+    assert!(
+        !one([namespace("app", set_by_kubectl(&[("warn", "privileged")], None)), account("app", "default")])
+            .ownership_unknown
+    );
+}
+
+#[test]
 fn who_asks_for_synchronisation_gives_up_all_labels() {
     let plan =
         one([namespace("app", set_by_kubectl(&[("warn", "privileged")], Some("true"))), account("app", "default")]);

@@ -1,5 +1,9 @@
 //! `AdmissionReview` of `admission.k8s.io/v1`: what an API server asks, and what it is told.
 
+mod read;
+
+pub use read::{ReadError, answer, read};
+
 use crate::decode::GroupVersionKind;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;

@@ -3,7 +3,7 @@
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Parser, Subcommand};
 
-use crate::commands::{check, explain, prove, read, run, volume};
+use crate::commands::{check, explain, prove, read, run, sync, volume};
 use crate::exit::Exit;
 
 const STYLES: Styles = Styles::styled()
@@ -41,6 +41,10 @@ You hold this machine:
   run      Run the pod's containers here with their security contexts applied
   volume   Give a volume to a group, as the kubelet does for fsGroup
 
+You hold a cluster, or a dump of one:
+  check    --cluster: as that cluster admits it, and why not otherwise
+  sync     Which pod-security labels OpenShift's synchroniser gives each namespace, and because of whom
+
 Options:
 {options}
 
@@ -53,6 +57,7 @@ enum Command {
     Prove(prove::Args),
     Read(read::Args),
     Run(run::Args),
+    Sync(sync::Args),
     Volume(volume::Args),
 }
 
@@ -79,6 +84,7 @@ impl Cli {
             Command::Prove(args) => prove::main(&args),
             Command::Read(args) => read::main(&args),
             Command::Run(args) => run::main(&args),
+            Command::Sync(args) => sync::main(&args),
             Command::Volume(args) => volume::main(&args),
         }
     }

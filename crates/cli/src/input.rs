@@ -47,6 +47,11 @@ pub(crate) enum InputError {
 }
 
 impl Inputs {
+    /// These paths.
+    pub(crate) fn of(paths: Vec<PathBuf>) -> Self {
+        Self { paths }
+    }
+
     /// The files to read, in order: arguments as given, a directory's files sorted by path. Directories and files whose
     /// names begin with a dot are passed over, as version control keeps its own there; symbolic links to directories
     /// are not followed, so that a loop cannot arise.

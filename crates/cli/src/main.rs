@@ -1,8 +1,10 @@
 //! The ringfence command: arguments, output formats and exit codes. What is right and what is wrong the libraries know.
 #![forbid(unsafe_code)]
 
+mod admit;
 mod args;
 mod check;
+mod cluster;
 mod commands;
 mod diagnostic;
 mod exit;
@@ -15,6 +17,7 @@ mod pods;
 mod progress;
 mod render;
 mod view;
+mod yaml;
 
 use std::process::ExitCode;
 

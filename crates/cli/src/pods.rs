@@ -97,6 +97,11 @@ pub(crate) fn title(workload: &Workload) -> String {
     }
 }
 
+/// A path of the object that a workload is, as a path of its document.
+pub(crate) fn object_path(workload: &Workload, field: &str) -> String {
+    if workload.object_path.is_empty() { field.to_owned() } else { format!("{}.{field}", workload.object_path) }
+}
+
 /// What a workload's document says at a field of its pod.
 pub(crate) struct Written<'a> {
     pub(crate) place: Place<'a>,

@@ -8,6 +8,7 @@ use ringfence_pss::{Edit, Finding, Holder, Value, Verdict, Version, evaluate, ev
 
 use super::report::{self, ObjectReport, PssVerdict};
 use super::{Standard, Versions};
+use crate::admit::{AdmissionReport, Judge};
 use crate::diagnostic::{Diagnostic, Place};
 
 /// What is said of one input.
@@ -25,24 +26,30 @@ pub(crate) struct Judged {
     pub(crate) diagnostics: Vec<Diagnostic>,
 }
 
-/// Judges every workload in `bytes`. `newest` is what `latest` means; newer versions come to the same, as they do on a
-/// cluster of that version.
-pub(crate) fn judge(source: &str, bytes: &[u8], standards: &[Standard], newest: Option<Version>) -> Judgement {
+/// What workloads are held against.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Against<'a> {
+    pub(crate) standards: &'a [Standard],
+    /// What `latest` means; newer versions come to the same, as they do on a cluster of that version.
+    pub(crate) newest: Option<Version>,
+    /// The cluster that is asked.
+    pub(crate) judge: Option<&'a Judge<'a>>,
+}
+
+/// Judges every workload in `bytes`.
+pub(crate) fn judge(source: &str, bytes: &[u8], against: Against<'_>) -> Judgement {
+    let Against { standards, newest, judge } = against;
     let mut judgement = Judgement::default();
     for document in ringfence_manifest::read(bytes) {
-        let input = Input { source, document: &document, standards, newest };
+        let input = Input { source, document: &document, standards, newest, judge };
         if let Some(error) = document.error() {
             judgement.objects.push(input.broken(error));
             continue;
         }
-        let contents = document.contents();
+        let (contents, problems) = document.examine();
         for (key, count) in contents.passed_over {
             *judgement.passed_over.entry(key).or_default() += count;
         }
-        if contents.workloads.is_empty() {
-            continue;
-        }
-        let problems = document.problems();
         for workload in contents.workloads {
             judgement.objects.push(match workload {
                 Ok(workload) => input.workload(&workload, &problems),
@@ -53,11 +60,12 @@ pub(crate) fn judge(source: &str, bytes: &[u8], standards: &[Standard], newest: 
     judgement
 }
 
-struct Input<'a> {
+pub(super) struct Input<'a> {
     source: &'a str,
     document: &'a Document<'a>,
     standards: &'a [Standard],
     newest: Option<Version>,
+    pub(super) judge: Option<&'a Judge<'a>>,
 }
 
 impl Input<'_> {
@@ -144,6 +152,14 @@ impl Input<'_> {
                 });
             }
         }
+        if let Some((judge, answer)) = self.judge.and_then(|judge| judge.ask(workload).map(|answer| (judge, answer))) {
+            let admission = AdmissionReport::new(judge, &answer, workload);
+            let known = |new: &Diagnostic| diagnostics.iter().any(|d| d.code == new.code && d.field == new.field);
+            let new = self.refusal(workload, &title, &answer, &admission);
+            let new: Vec<_> = new.into_iter().filter(|new| !known(new)).collect();
+            diagnostics.extend(new);
+            report.admission = Some(admission);
+        }
         Judged { report, diagnostics }
     }
 
@@ -211,7 +227,7 @@ impl Input<'_> {
     }
 
     /// Where the field is, or its nearest ancestor.
-    fn place(&self, field: &str) -> Place {
+    pub(super) fn place(&self, field: &str) -> Place {
         let Some(found) = self.document.locate(field) else { return Place::file(self.source) };
         // A field that is there is shown by its value; what lacks it by its key.
         let span = if found.exact { found.value } else { found.key.unwrap_or(found.value) };
@@ -239,6 +255,7 @@ impl Input<'_> {
             error: None,
             problems: vec![],
             pss: vec![],
+            admission: None,
         }
     }
 }
@@ -275,7 +292,7 @@ fn plain_finding(finding: &Finding<'_>, field: &str, place: &Place) -> report::F
     }
 }
 
-fn pss_diagnostic(
+pub(super) fn pss_diagnostic(
     finding: &Finding<'_>,
     field: String,
     place: Place,

@@ -1,11 +1,12 @@
 //! Judging one input: every workload of it against every standard asked for.
 
+mod admission;
 mod all_versions;
 mod judge;
 mod report;
 mod standard;
 
 pub(crate) use all_versions::ranges;
-pub(crate) use judge::{Judged, Judgement, judge};
+pub(crate) use judge::{Against, Judged, Judgement, judge};
 pub(crate) use report::ObjectReport;
 pub(crate) use standard::{Standard, Versions};

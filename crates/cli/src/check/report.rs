@@ -2,6 +2,8 @@
 
 use serde::Serialize;
 
+use crate::admit::AdmissionReport;
+
 /// One line of `-o jsonl`: an object, or a document that could not be read.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -26,6 +28,9 @@ pub(crate) struct ObjectReport {
     /// The verdicts, in the order in which they were asked for; with `@all` one for each range of versions with one
     /// answer.
     pub(crate) pss: Vec<PssVerdict>,
+    /// What the cluster does with the object's pods, if one is asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) admission: Option<AdmissionReport>,
 }
 
 /// An objection to what is written.
@@ -87,6 +92,7 @@ impl ObjectReport {
 
     /// Whether there is anything to complain of.
     pub(crate) fn is_clean(&self) -> bool {
-        self.error.is_none() && self.problems.is_empty() && self.pss.iter().all(|verdict| verdict.allowed)
+        let admitted = self.admission.as_ref().is_none_or(|report| report.admission.allowed);
+        self.error.is_none() && self.problems.is_empty() && self.pss.iter().all(|verdict| verdict.allowed) && admitted
     }
 }

@@ -4,34 +4,50 @@ use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 use rayon::prelude::*;
-use ringfence_pss::Version;
+use ringfence_pss::{Level, Version};
 
-use crate::check::{Judged, Judgement, Standard, judge, ranges};
+use crate::admit::{AsArgs, Judge, describe};
+use crate::check::{Against, Judged, Judgement, Standard, Versions, judge, ranges};
+use crate::cluster::{ClusterArgs, Needs, PodSecurityArgs};
 use crate::diagnostic::Diagnostic;
 use crate::exit::Exit;
 use crate::input::{Entry, InputError, Inputs};
 use crate::jsonl;
 use crate::progress::Progress;
 use crate::render::{github, junit, sarif, text};
+use crate::view;
 
 /// Would it be admitted, and if not, why, where, and what to write instead
 ///
 /// Judges every pod template under the Pod Security Standards as the Kubernetes API server does, and reports what a
 /// strict API server objects to in the fields themselves: unknown, duplicate and misplaced fields, wrong types, invalid
 /// values.
+///
+/// With --cluster, every object is put through admission as that cluster does it: service account, security context
+/// constraints, then Pod Security by the namespace's labels. A workload is judged by the pods that its controller would
+/// make, so that one whose pods would be refused is a finding now.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
     #[command(flatten)]
     inputs: Inputs,
 
-    /// The level and version to hold pods against; may be repeated.
+    /// The level and version to hold pods against; may be repeated. Without --cluster, restricted@latest if absent.
     ///
     /// LEVEL is privileged, baseline or restricted; VERSION is v1.0 to v1.37, latest, or all. One version is asked as a
     /// cluster of it would be, which fills in its defaults first; all versions are asked what the standard says of the
     /// pod as it is written.
-    #[arg(long = "pss", value_name = "LEVEL[@VERSION]", default_value = "restricted@latest")]
+    #[arg(long = "pss", value_name = "LEVEL[@VERSION]")]
     standards: Vec<Standard>,
+
+    #[command(flatten)]
+    cluster: ClusterArgs,
+
+    #[command(flatten)]
+    pod_security: PodSecurityArgs,
+
+    #[command(flatten)]
+    who: AsArgs,
 
     /// What `latest` means on your cluster, such as v1.30.
     #[arg(long, value_name = "VERSION")]
@@ -52,6 +68,8 @@ Examples:
   ringfence check --pss baseline@v1.30 app.yaml         as a cluster with that label judges
   ringfence check --pss restricted@all app.yaml         every version from v1.0 on
   helm template . | ringfence check -                   standard input
+  ringfence check --cluster dump.yaml --as alice app.yaml
+                                                        as that cluster admits it, for that user
   ringfence check -o sarif deploy/ > ringfence.sarif    for code scanning
   ringfence check --explain runAsNonRoot                what a control is about
 
@@ -80,9 +98,27 @@ pub(crate) fn main(args: &Args) -> Exit {
     if let Some(control) = &args.explain {
         return super::control_page::print(control);
     }
+    if !args.cluster.is_given() {
+        let restricted = Standard { level: Level::Restricted, versions: Versions::One(Version::LATEST) };
+        let asked = if args.standards.is_empty() { vec![restricted] } else { args.standards.clone() };
+        return check(args, Against { standards: &asked, newest: args.kube_version, judge: None }, Exit::Clean);
+    }
+    let pod_security = match args.pod_security.load(args.kube_version) {
+        Ok(pod_security) => pod_security,
+        Err(error) => {
+            super::complain(&super::chain(&error));
+            return Exit::Failure;
+        }
+    };
+    let loaded = args.cluster.load(Needs::Admission);
+    let judge = Judge::new(&loaded.snapshot, pod_security, &args.who);
+    let against = Against { standards: &args.standards, newest: args.kube_version, judge: Some(&judge) };
+    check(args, against, if loaded.incomplete { Exit::Failure } else { Exit::Clean })
+}
+
+fn check(args: &Args, against: Against<'_>, mut exit: Exit) -> Exit {
     let (entries, errors) = args.inputs.entries();
-    let mut out = Output::new(args);
-    let mut exit = Exit::Clean;
+    let mut out = Output::new(args, against);
     for error in &errors {
         out.failure(error);
         exit = Exit::Failure;
@@ -93,7 +129,7 @@ pub(crate) fn main(args: &Args) -> Exit {
             .par_iter()
             .map(|entry| {
                 let bytes = entry.read();
-                let judgement = bytes.map(|bytes| judge(&entry.name(), &bytes, &args.standards, args.kube_version));
+                let judgement = bytes.map(|bytes| judge(&entry.name(), &bytes, against));
                 progress.step();
                 (entry, judgement)
             })
@@ -129,6 +165,7 @@ pub(crate) fn main(args: &Args) -> Exit {
 /// What is printed as it comes, and what has to wait for the end.
 struct Output<'a> {
     args: &'a Args,
+    against: Against<'a>,
     out: io::BufWriter<Box<dyn Write>>,
     counts: Counts,
     reports: Vec<serde_json::Value>,
@@ -146,9 +183,10 @@ struct Counts {
 }
 
 impl<'a> Output<'a> {
-    fn new(args: &'a Args) -> Self {
+    fn new(args: &'a Args, against: Against<'a>) -> Self {
         Self {
             args,
+            against,
             out: super::stdout(args.output == Format::Text),
             counts: Counts::default(),
             reports: vec![],
@@ -188,6 +226,15 @@ impl<'a> Output<'a> {
                 for diagnostic in &diagnostics {
                     writeln!(self.out, "{}\n", text::report(diagnostic))?;
                 }
+                if let Some(admission) = &report.admission {
+                    let verdict = match (&admission.admission.scc, admission.admission.allowed) {
+                        (_, false) => "refused".to_owned(),
+                        (None, true) => "admitted".to_owned(),
+                        (Some(scc), true) => format!("admitted by {scc}"),
+                    };
+                    let place = format!("{}:{}: {}: {verdict}", report.source, report.line, report.title());
+                    writeln!(self.out, "{}\n{}", view::clean(&place), describe(admission))?;
+                }
                 let ranges = ranges(&report);
                 if !ranges.is_empty() {
                     writeln!(self.out, "{}:{}: {}\n{ranges}", report.source, report.line, report.title())?;
@@ -211,7 +258,9 @@ impl<'a> Output<'a> {
     }
 
     fn standards(&self) -> String {
-        self.args.standards.iter().map(ToString::to_string).collect::<Vec<_>>().join(" and ")
+        let cluster = self.against.judge.map(|_| "the cluster".to_owned());
+        let standards = self.against.standards.iter().map(ToString::to_string);
+        cluster.into_iter().chain(standards).collect::<Vec<_>>().join(" and ")
     }
 
     fn finish(mut self) -> io::Result<()> {

@@ -6,6 +6,7 @@ pub(crate) mod explain;
 pub(crate) mod prove;
 pub(crate) mod read;
 pub(crate) mod run;
+pub(crate) mod sync;
 pub(crate) mod volume;
 
 use std::error::Error;

@@ -1,0 +1,116 @@
+//! A constraint that did not take a pod, and what it would take.
+
+use ringfence_scc::{MissingGrant, NearMiss, Violation};
+use serde::Serialize;
+
+/// A constraint that did not take the pod.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Candidate {
+    pub(crate) scc: String,
+    /// Whether it may be used.
+    pub(crate) usable: bool,
+    pub(crate) objections: Vec<Objection>,
+    /// The changes to the manifest that leave it without objections; absent if there are none such.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) changes: Option<Vec<Change>>,
+    /// The command that gives the missing right.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) grant: Option<String>,
+}
+
+/// A field in the way.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Objection {
+    /// The field of the constraint that objects.
+    pub(crate) control: &'static str,
+    /// From the object's root.
+    pub(crate) field: String,
+    pub(crate) message: String,
+}
+
+/// A field to change.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Change {
+    /// From the object's root.
+    pub(crate) field: String,
+    /// What it is, as JSON; absent if it is not set.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) from: Option<String>,
+    /// What it should be, as JSON; absent if it should go.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) to: Option<String>,
+}
+
+impl Candidate {
+    /// `path` makes a path of the pod one of the manifest.
+    pub(crate) fn new(near: &NearMiss, path: impl Fn(&str) -> String) -> Self {
+        let objection = |violation: &Violation| Objection {
+            control: violation.control.field(),
+            field: path(&violation.field),
+            message: plain_violation(violation),
+        };
+        let change = |edit: &ringfence_scc::Edit| Change {
+            field: path(&edit.path),
+            from: edit.from.as_ref().map(ToString::to_string),
+            to: edit.to.as_ref().map(ToString::to_string),
+        };
+        Self {
+            scc: near.scc.clone(),
+            usable: near.grant.is_none(),
+            objections: near.violations.iter().map(objection).collect(),
+            changes: near.edits.as_ref().map(|edits| edits.iter().map(change).collect()),
+            grant: near.grant.as_ref().map(give),
+        }
+    }
+
+    /// What it would take, in one line.
+    pub(crate) fn advice(&self) -> String {
+        let changes = self.changes.as_ref().map(|changes| {
+            let changes: Vec<String> = changes.iter().map(Change::words).collect();
+            changes.join(" and ")
+        });
+        match (changes, &self.grant) {
+            (Some(changes), None) => format!("{} takes it if you {changes}", self.scc),
+            (Some(changes), Some(grant)) if changes.is_empty() => {
+                format!("{} takes it as it is, once {grant}", self.scc)
+            }
+            (Some(changes), Some(grant)) => format!("{} takes it if you {changes}, once {grant}", self.scc),
+            (None, _) => {
+                let mut fields: Vec<&str> = self.objections.iter().map(|objection| &*objection.field).collect();
+                fields.dedup();
+                format!("{} is out of reach: {}", self.scc, fields.join(", "))
+            }
+        }
+    }
+}
+
+impl Change {
+    fn words(&self) -> String {
+        match (&self.from, &self.to) {
+            (_, None) => format!("remove {}", self.field),
+            (None, Some(to)) => format!("set {}: {to}", self.field),
+            (Some(from), Some(to)) => format!("change {} from {from} to {to}", self.field),
+        }
+    }
+}
+
+/// How to give a right, as people with OpenShift's client do it.
+pub(crate) fn give(missing: &MissingGrant) -> String {
+    let MissingGrant { scc, namespace, subject } = missing;
+    let account = subject.name.strip_prefix("system:serviceaccount:").and_then(|rest| rest.split_once(':'));
+    match account {
+        Some((own, account)) if own == namespace => {
+            format!("service account {account} may use it: oc adm policy add-scc-to-user {scc} -z {account} -n {own}")
+        }
+        _ => {
+            format!("{} may use it: oc adm policy add-scc-to-user {scc} {} -n {namespace}", subject.name, subject.name)
+        }
+    }
+}
+
+/// An objection without the path, which is told beside it.
+pub(crate) fn plain_violation(violation: &Violation) -> String {
+    let text = violation.to_string();
+    text.strip_prefix(&violation.path).and_then(|rest| rest.strip_prefix(": ")).unwrap_or(&text).to_owned()
+}

@@ -1,0 +1,126 @@
+//! The cluster that a command is asked about: `--cluster`, `--platform` and what comes of them.
+
+mod defaults;
+mod dump;
+mod needs;
+mod pod_security;
+
+use std::path::PathBuf;
+
+use ringfence_admission::cluster::{Builder, Platform, Snapshot};
+
+use crate::commands::{chain, complain, warn};
+use crate::input::Inputs;
+
+pub(crate) use needs::Needs;
+pub(crate) use pod_security::PodSecurityArgs;
+
+/// The cluster, from dumps.
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct ClusterArgs {
+    /// A dump of the cluster, as `kubectl get … -o yaml` (or json) prints it, or a directory of such; may be repeated.
+    #[arg(long = "cluster", value_name = "FILE|DIR")]
+    dumps: Vec<PathBuf>,
+
+    /// What kind of cluster it is; otherwise its objects tell, by whether there are SecurityContextConstraints.
+    ///
+    /// With openshift, a cluster whose dump has no SecurityContextConstraints has the platform's own.
+    #[arg(long, value_name = "PLATFORM")]
+    platform: Option<PlatformName>,
+}
+
+/// Kinds of cluster.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum PlatformName {
+    /// Pod Security alone.
+    Kubernetes,
+    /// Security context constraints, then Pod Security.
+    Openshift,
+}
+
+/// A cluster, as far as it could be read.
+#[derive(Debug)]
+pub(crate) struct Loaded {
+    pub(crate) snapshot: Snapshot,
+    /// Whether some of it could not be read, which has been said.
+    pub(crate) incomplete: bool,
+}
+
+/// How many problems of one dump are told; a binding to a role that has gone is no rarity.
+const MOST_PROBLEMS: usize = 20;
+
+impl ClusterArgs {
+    /// Whether a cluster is asked about.
+    pub(crate) fn is_given(&self) -> bool {
+        !self.dumps.is_empty() || self.platform.is_some()
+    }
+
+    /// The dumps, for what reads them by itself.
+    pub(crate) fn inputs(&self) -> Inputs {
+        Inputs::of(self.dumps.clone())
+    }
+
+    /// Reads the cluster. What is wrong with it is said on standard error, and the rest is used.
+    pub(crate) fn load(&self, needs: Needs) -> Loaded {
+        let mut builder = Builder::default();
+        let mut incomplete = false;
+        if !self.dumps.is_empty() {
+            let (entries, errors) = self.inputs().entries();
+            for error in &errors {
+                complain(&chain(error));
+                incomplete = true;
+            }
+            for entry in entries {
+                match entry.read() {
+                    Ok(bytes) => incomplete |= !dump::add(&mut builder, &entry.name(), &bytes, needs),
+                    Err(error) => {
+                        complain(&chain(&error));
+                        incomplete = true;
+                    }
+                }
+            }
+        }
+        let snapshot = self.build(builder);
+        tell(&snapshot, needs);
+        Loaded { snapshot, incomplete }
+    }
+
+    /// Gives the cluster its platform, and that platform's constraints if nobody wrote them down.
+    fn build(&self, mut builder: Builder) -> Snapshot {
+        match self.platform {
+            None => {}
+            Some(PlatformName::Kubernetes) => builder.set_platform(Platform::Kubernetes),
+            Some(PlatformName::Openshift) => {
+                builder.set_platform(Platform::OpenShift);
+                let with_defaults = builder.clone();
+                let snapshot = builder.build();
+                if snapshot.constraints().next().is_some() {
+                    return snapshot;
+                }
+                builder = with_defaults;
+                defaults::add(&mut builder);
+            }
+        }
+        builder.build()
+    }
+}
+
+/// Says what is wrong with a cluster's objects, and what is missed among them.
+fn tell(snapshot: &Snapshot, needs: Needs) {
+    let problems = snapshot.problems();
+    for problem in problems.iter().take(MOST_PROBLEMS) {
+        warn(&crate::view::clean(&problem.to_string()));
+    }
+    if let Some(more) = problems.len().checked_sub(MOST_PROBLEMS).filter(|more| *more > 0) {
+        warn(&format!("and {more} more like these"));
+    }
+    for scc in snapshot.constraints() {
+        for error in ringfence_scc::validate(scc) {
+            let text = format!("SecurityContextConstraints {:?}: {error}", scc.name());
+            warn(&crate::view::clean(&text));
+        }
+    }
+    for (kind, consequence) in needs.missed(snapshot) {
+        warn(&format!("the cluster's dump has no {kind}, not even an empty list: {consequence}"));
+    }
+}

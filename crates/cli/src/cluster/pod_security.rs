@@ -1,0 +1,62 @@
+//! How Pod Security is set up on the cluster.
+
+use std::path::PathBuf;
+
+use ringfence_admission::pod_security::{ConfigError, PodSecurity, PodSecurityConfiguration};
+use ringfence_pss::Version;
+
+use crate::input::{Entry, InputError};
+
+/// The configuration of Pod Security.
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct PodSecurityArgs {
+    /// The API server's PodSecurityConfiguration, alone or in an AdmissionConfiguration. Otherwise only namespaces'
+    /// labels count, as on a cluster without one.
+    #[arg(long, value_name = "FILE")]
+    pod_security_config: Option<PathBuf>,
+}
+
+/// Why a configuration cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum PodSecurityError {
+    #[error(transparent)]
+    Input(#[from] InputError),
+    #[error("{name}:{line}:{column}: {message}")]
+    Syntax { name: String, line: u32, column: u32, message: String },
+    #[error("{name}: has no document")]
+    Empty { name: String },
+    #[error("{name}")]
+    Invalid {
+        name: String,
+        #[source]
+        source: ConfigError,
+    },
+}
+
+impl PodSecurityArgs {
+    /// Reads the configuration. `newest` is what `latest` means.
+    pub(crate) fn load(&self, newest: Option<Version>) -> Result<PodSecurity, PodSecurityError> {
+        let pod_security = self.pod_security_config.as_ref().map(read).transpose()?.unwrap_or_default();
+        Ok(match newest {
+            Some(version) => pod_security.with_latest(version),
+            None => pod_security,
+        })
+    }
+}
+
+/// The plug-in with the configuration in a file.
+pub(crate) fn read(path: &PathBuf) -> Result<PodSecurity, PodSecurityError> {
+    let entry = Entry::File(path.clone());
+    let (name, bytes) = (entry.name(), entry.read()?);
+    let documents = ringfence_manifest::read(&bytes);
+    if let Some(error) = documents.iter().find_map(|document| document.error()) {
+        let (at, message) = (error.location, error.message.clone());
+        return Err(PodSecurityError::Syntax { name, line: at.line, column: at.column, message });
+    }
+    let Some(root) = documents.iter().find_map(|document| document.root()) else {
+        return Err(PodSecurityError::Empty { name });
+    };
+    let value = serde_json::to_value(root).unwrap_or_default();
+    let invalid = |source| PodSecurityError::Invalid { name: name.clone(), source };
+    PodSecurity::new(PodSecurityConfiguration::read(&value).map_err(invalid)?).map_err(invalid)
+}

@@ -15,6 +15,7 @@
 mod child;
 mod facts;
 mod guard;
+mod idmapped;
 mod mappings;
 mod plan;
 mod report;

@@ -10,6 +10,7 @@ use rustix::process::{Pid, PidfdFlags, getpid, pidfd_open};
 
 use super::child::{self, Start, State};
 use super::guard::Guard;
+use super::idmapped;
 use super::mappings;
 use super::plan::Plan;
 use super::report::{Phase, Progress, Report};
@@ -25,6 +26,15 @@ pub(super) fn start(plan: &Plan, stdio: Stdio, keep: Vec<OwnedFd>) -> Result<Con
     let mut state = State::new(plan);
     let Descriptors { executed, executed_child, go, go_child, launcher, place, needed, free, held } = descriptors;
     let (needed, guard) = with_guard(needed, guard, free).map_err(machinery("cannot prepare file descriptors"))?;
+    let mut needed = needed;
+    for asked in &plan.id_mapped {
+        let tree = idmapped::mount(asked)?;
+        let tree = fcntl_dupfd_cloexec(&tree, free as RawFd)
+            .map_err(|errno| machinery("cannot prepare file descriptors")(errno.into()))?;
+        needed.push(tree.as_raw_fd());
+        state.give(asked.slot, tree);
+    }
+    needed.sort_unstable();
     let start = Start {
         plan,
         report: &report,

@@ -40,6 +40,9 @@ fn launch_and_hang() {
     {
         bed.without_namespace(oci_spec::runtime::LinuxNamespaceType::Pid);
     }
+    // A mark by which the processes can be found.
+    let marked = std::env::var("HANG_MARK").map(|mark| format!("while :; do sleep 0.1; done # {mark}"));
+    let script = marked.as_deref().unwrap_or(script);
     let (running, _read) = bed.start(&["/bin/sh", "-c", script]).expect("a start");
     println!("container {}", running.pid());
     std::io::stdout().flush().expect("output");

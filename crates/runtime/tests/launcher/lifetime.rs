@@ -73,6 +73,7 @@ fn what_a_container_leaves_in_the_launchers_pid_namespace_ends_too() {
 #[test]
 fn a_killed_launcher_leaves_no_process() {
     let Some(_bed) = Bed::new() else { return };
+    let files = tempfile::tempdir().expect("a directory");
     for shared in ["", "/"] {
         if !shared.is_empty() && !crate::harness::is_root() {
             continue;
@@ -80,6 +81,7 @@ fn a_killed_launcher_leaves_no_process() {
         let mut launcher = Command::new(std::env::current_exe().expect("a path"))
             .args(inside::args("launch_and_hang"))
             .env("HANG_IN_THE_LAUNCHERS_PID_NAMESPACE", shared)
+            .env("TMPDIR", files.path())
             .stdout(Stdio::piped())
             .spawn()
             .expect("a launcher");
@@ -95,6 +97,44 @@ fn a_killed_launcher_leaves_no_process() {
         launcher.wait().expect("an end");
         assert!(ends(pid), "process {pid} outlives its launcher (shared: {shared:?})");
     }
+}
+
+#[test]
+fn a_launcher_killed_at_any_moment_leaves_no_process() {
+    if Bed::new().is_none() {
+        return;
+    }
+    let mark = format!("mark-{}", std::process::id());
+    // A killed launcher cannot remove its files.
+    let files = tempfile::tempdir().expect("a directory");
+    for delay in 0..25 {
+        let mut launcher = Command::new(std::env::current_exe().expect("a path"))
+            .args(inside::args("launch_and_hang"))
+            .arg(&mark) // As a filter that matches no test.
+            .env("HANG_MARK", &mark)
+            .env("TMPDIR", files.path())
+            .stdout(Stdio::null())
+            .spawn()
+            .expect("a launcher");
+        std::thread::sleep(Duration::from_millis(delay * 3));
+        launcher.kill().expect("a kill");
+        launcher.wait().expect("an end");
+    }
+    let until = Instant::now() + Duration::from_secs(5);
+    while !marked(&mark).is_empty() && Instant::now() < until {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    assert_eq!(marked(&mark), [0_u32; 0], "processes outlive their launchers");
+}
+
+/// The processes whose command line has the mark.
+fn marked(mark: &str) -> Vec<u32> {
+    let all = std::fs::read_dir("/proc").expect("/proc").flatten();
+    let numbers = all.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    let has = |pid: &u32| {
+        std::fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|line| String::from_utf8_lossy(&line).contains(mark))
+    };
+    numbers.filter(has).collect()
 }
 
 #[test]

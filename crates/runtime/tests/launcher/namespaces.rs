@@ -109,6 +109,36 @@ fn a_root_launcher_confines_root_to_a_user_namespace() {
     assert!(seen.out.contains("100000      65536"), "{seen:?}");
 }
 
+#[test]
+fn files_of_an_id_mapped_mount_belong_to_the_containers_users() {
+    let Some(mut bed) = Bed::new() else { return };
+    if !is_root() {
+        println!("skipped: not root");
+        return;
+    }
+    use oci_spec::runtime::LinuxIdMappingBuilder;
+    let map = LinuxIdMappingBuilder::default().container_id(0_u32).host_id(100_000_u32).size(65_536_u32).build();
+    let map = vec![map.expect("a map")];
+    let volume = bed.directory.path().join("volume");
+    fs::create_dir(&volume).expect("a directory");
+    fs::write(volume.join("mine"), "").expect("a file");
+    std::os::unix::fs::chown(volume.join("mine"), Some(1000), Some(3000)).expect("an owner");
+    std::os::unix::fs::chown(&volume, Some(1000), Some(3000)).expect("an owner");
+    bed.own_user_namespace(0);
+    bed.linux().set_uid_mappings(Some(map.clone())).set_gid_mappings(Some(map));
+    bed.user(1000, 3000, &[]);
+    open(&bed);
+    for name in ["plain", "mapped"] {
+        fs::create_dir(bed.root().join(name)).expect("a directory");
+    }
+    bed.mount("/plain", "bind", volume.clone(), &["rbind", "rprivate"]);
+    bed.mount("/mapped", "bind", volume.clone(), &["rbind", "rprivate", "ridmap"]);
+    let seen = bed.sh("stat -c '%u %g' /plain/mine /mapped/mine; touch /mapped/new && echo made").expect("a start");
+    assert_eq!(seen.out, "65534 65534\n1000 3000\nmade\n");
+    let made = fs::metadata(volume.join("new")).expect("a file");
+    assert_eq!(std::os::unix::fs::MetadataExt::uid(&made), 1000);
+}
+
 fn open(bed: &Bed) {
     use std::os::unix::fs::PermissionsExt;
     fs::set_permissions(bed.directory.path(), fs::Permissions::from_mode(0o755)).expect("a mode");

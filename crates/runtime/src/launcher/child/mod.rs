@@ -83,6 +83,15 @@ impl State {
     }
 }
 
+impl State {
+    /// Puts a mount where a step will look for it.
+    pub(super) fn give(&mut self, slot: usize, tree: OwnedFd) {
+        if let Some(place) = self.trees.get_mut(slot) {
+            *place = Some(tree);
+        }
+    }
+}
+
 /// Why a step failed.
 enum Failure {
     /// The kernel said no.

@@ -7,6 +7,7 @@ use rustix::fs::{Dev, FileType, Mode};
 use rustix::process::{Gid, Resource, Rlimit, Uid};
 use rustix::thread::CapabilitySet;
 
+use super::namespaces::Mapping;
 use super::path::Target;
 use crate::launcher::facts::Kind;
 use crate::seccomp::Program;
@@ -178,6 +179,18 @@ pub(crate) enum Source {
     Bind { path: CString, recursive: bool },
     /// A part that was copied already.
     Tree(usize),
+}
+
+/// A mount with mapped IDs, which the launcher makes.
+#[derive(Debug)]
+pub(crate) struct IdMapped {
+    pub(crate) path: CString,
+    /// Whether what is mounted below comes along.
+    pub(crate) recursive: bool,
+    /// Whether that is mapped, too.
+    pub(crate) all: bool,
+    pub(crate) mapping: Mapping,
+    pub(crate) slot: usize,
 }
 
 /// A device node.

@@ -23,7 +23,7 @@ use super::facts::Facts;
 use super::guard::Allowed;
 use crate::engine::StartError;
 
-pub(super) use action::{Action, MountAction, Node, Proof, Source};
+pub(super) use action::{Action, IdMapped, MountAction, Node, Proof, Source};
 pub(super) use check::{Check, Wanted};
 pub(super) use command::Command;
 pub(super) use namespaces::{Keeper, Mapping};
@@ -64,12 +64,17 @@ pub(super) struct Plan {
     pub(super) joined: usize,
     /// The devices that a cgroup has to let through, where there has to be one.
     pub(super) devices: Option<Vec<Allowed>>,
+    /// The mounts that the launcher makes beforehand.
+    pub(super) id_mapped: Vec<IdMapped>,
     /// How many bytes the status file may have.
     pub(super) status_bytes: usize,
 }
 
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for mount in &self.id_mapped {
+            writeln!(f, "launcher: map the IDs of {} (mounts)", mount.path.to_string_lossy())?;
+        }
         for step in &self.keeper.steps {
             writeln!(f, "keeper: {step}")?;
         }
@@ -100,6 +105,7 @@ pub(super) struct Draft {
     checks: Vec<Check>,
     trees: usize,
     devices: Option<Vec<Allowed>>,
+    id_mapped: Vec<IdMapped>,
 }
 
 impl Draft {
@@ -143,6 +149,7 @@ impl Plan {
             command,
             trees: draft.trees,
             devices: draft.devices,
+            id_mapped: draft.id_mapped,
             // 11 bytes for a group; everything else fits into a page by far.
             status_bytes: 8192 + groups * 11,
         })

@@ -4,7 +4,7 @@ use std::ffi::CString;
 
 use oci_spec::runtime::Mount;
 
-use super::action::{MountAction, Source};
+use super::action::{IdMapped, MountAction, Source};
 use super::namespaces::Keeper;
 use super::options::Options;
 use super::path::{Target, c_bytes, c_path};
@@ -38,13 +38,15 @@ pub(super) fn plan(
             return Err(unsupported("a mount over the root (mounts)", LAUNCHER));
         }
         let options = Options::parse(mount.options().as_deref().unwrap_or_default(), &destination)?;
-        let ids = mount.uid_mappings().is_some() || mount.gid_mappings().is_some();
-        if options.id_mapped.is_some() || ids {
-            return Err(unsupported(format!("an id-mapped mount on {destination} (mounts)"), LAUNCHER));
-        }
+        let mapped = options.id_mapped.is_some() || mount.uid_mappings().is_some() || mount.gid_mappings().is_some();
         let typ = mount.typ().as_deref().unwrap_or_default();
         let is_bind = options.bind.is_some() || typ == "bind";
-        let all = if is_bind {
+        if mapped && !is_bind {
+            return Err(unsupported(format!("a new file system with mapped IDs on {destination} (mounts)"), LAUNCHER));
+        }
+        let all = if mapped {
+            vec![id_mapped(asked, mount, target, &options, no_devices, draft)?]
+        } else if is_bind {
             vec![bind(mount, target, &options, no_devices, draft)?]
         } else if typ == "cgroup" || typ == "cgroup2" {
             super::cgroups::plan(asked, keeper, target, &options, no_devices, draft)?
@@ -100,6 +102,32 @@ fn bind(
         mount.recursive.set |= libc::MOUNT_ATTR_NODEV;
     }
     Ok(Planned { mount, read_only_later: None, shared })
+}
+
+/// A bind mount whose files belong to others than they do outside.
+fn id_mapped(
+    asked: &Asked<'_>,
+    mount: &Mount,
+    target: Target,
+    options: &Options,
+    no_devices: bool,
+    draft: &mut Draft,
+) -> Result<Planned, StartError> {
+    if options.propagation.is_some_and(|(kind, _)| kind == libc::MS_SHARED) {
+        return Err(unsupported(
+            format!("a shared id-mapped mount on {} (mounts)", mount.destination().display()),
+            LAUNCHER,
+        ));
+    }
+    let mut planned = bind(mount, target, options, no_devices, draft)?;
+    if let Source::Bind { path, recursive } = planned.mount.source {
+        let slot = draft.tree();
+        let mapping = super::namespaces::mount_mapping(asked, mount)?;
+        let all = options.id_mapped.unwrap_or(false);
+        draft.id_mapped.push(IdMapped { path, recursive, all, mapping, slot });
+        planned.mount.source = Source::Tree(slot);
+    }
+    Ok(planned)
 }
 
 fn file_system(

@@ -4,7 +4,7 @@
 
 use std::fmt;
 
-use oci_spec::runtime::{LinuxIdMapping, LinuxNamespace, LinuxNamespaceType};
+use oci_spec::runtime::{LinuxIdMapping, LinuxNamespace, LinuxNamespaceType, Mount};
 
 use super::path::c_path;
 use super::{Action, Asked, CALLER, Draft, LAUNCHER, Step, Wanted, unsupported};
@@ -160,25 +160,40 @@ fn kind(namespace: &LinuxNamespace) -> Result<Kind, StartError> {
 }
 
 fn mapping(asked: &Asked<'_>) -> Result<Mapping, StartError> {
-    let lines = |mappings: &Option<Vec<LinuxIdMapping>>, field: &str| {
-        let lines: Vec<[u32; 3]> = mappings
-            .iter()
-            .flatten()
-            .map(|mapping| [mapping.container_id(), mapping.host_id(), mapping.size()])
-            .collect();
-        if lines.is_empty() {
-            return Err(unsupported(format!("a user namespace without linux.{field}"), LAUNCHER));
-        }
-        Ok(lines)
-    };
-    let uid = lines(asked.linux.uid_mappings(), "uidMappings")?;
-    let gid = lines(asked.linux.gid_mappings(), "gidMappings")?;
+    let uid = lines(asked.linux.uid_mappings().as_deref(), "linux.uidMappings")?;
+    let gid = lines(asked.linux.gid_mappings().as_deref(), "linux.gidMappings")?;
     let facts = asked.facts;
     let privileged = facts.has(SETUID | SETGID);
     // user_namespaces(7): without privilege, one line that maps the caller's own ID alone.
     let own = |lines: &[[u32; 3]], id: u32| matches!(lines, [[_, outside, 1]] if *outside == id);
     let alone = own(&uid, facts.uid) && own(&gid, facts.gid);
     Ok(Mapping { deny_groups: !privileged && alone, helpers: !privileged && !alone, uid, gid })
+}
+
+fn lines(mappings: Option<&[LinuxIdMapping]>, field: &str) -> Result<Vec<[u32; 3]>, StartError> {
+    let mappings = mappings.unwrap_or_default();
+    if mappings.is_empty() {
+        return Err(unsupported(format!("a user namespace without mappings ({field})"), LAUNCHER));
+    }
+    Ok(mappings.iter().map(|mapping| [mapping.container_id(), mapping.host_id(), mapping.size()]).collect())
+}
+
+/// The mapping of a mount: its own, or the container's.
+pub(super) fn mount_mapping(asked: &Asked<'_>, mount: &Mount) -> Result<Mapping, StartError> {
+    if !asked.facts.has(SYS_ADMIN | SETUID | SETGID) {
+        return Err(unsupported("an id-mapped mount (mounts)", CALLER));
+    }
+    let or_container = |own: &Option<Vec<LinuxIdMapping>>, container: &Option<Vec<LinuxIdMapping>>| {
+        own.clone().filter(|own| !own.is_empty()).or_else(|| container.clone())
+    };
+    let uid = or_container(mount.uid_mappings(), asked.linux.uid_mappings());
+    let gid = or_container(mount.gid_mappings(), asked.linux.gid_mappings());
+    Ok(Mapping {
+        uid: lines(uid.as_deref(), "mounts.uidMappings")?,
+        gid: lines(gid.as_deref(), "mounts.gidMappings")?,
+        deny_groups: false,
+        helpers: false,
+    })
 }
 
 fn maps_root(mapping: &Mapping) -> bool {

@@ -1,0 +1,58 @@
+//! Id-mapped mounts (mount_setattr(2), MOUNT_ATTR_IDMAP): the kernel wants the mapping as a user namespace, and a
+//! caller with privileges over the file system, which in a container's user namespace only the launcher has.
+
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+
+use rustix::fs::{CWD, Mode, OFlags, openat};
+use rustix::mount::{OpenTreeFlags, open_tree};
+use rustix::process::{Signal, WaitId, WaitIdOptions, pidfd_send_signal, waitid};
+
+use super::mappings;
+use super::plan::IdMapped;
+use crate::engine::StartError;
+use crate::sys::clone::clone3;
+use crate::sys::mount::{MountAttr, mount_setattr};
+
+/// The detached mount.
+pub(super) fn mount(asked: &IdMapped) -> Result<OwnedFd, StartError> {
+    let failed = |source: io::Error| StartError::Step {
+        step: format!("map the IDs of {} (mounts)", asked.path.to_string_lossy()),
+        source,
+    };
+    let namespace = namespace(asked)?;
+    let mut flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
+    if asked.recursive {
+        flags |= OpenTreeFlags::AT_RECURSIVE;
+    }
+    let tree = open_tree(CWD, asked.path.as_c_str(), flags).map_err(|errno| failed(errno.into()))?;
+    let attributes = MountAttr {
+        set: libc::MOUNT_ATTR_IDMAP,
+        // Copied in the host's mount namespace: what is mounted in the container must not arrive there.
+        propagation: libc::MS_SLAVE,
+        userns_fd: std::os::fd::AsRawFd::as_raw_fd(&namespace) as u64,
+        ..MountAttr::default()
+    };
+    mount_setattr(tree.as_fd(), c"", asked.all, &attributes).map_err(|errno| failed(errno.into()))?;
+    Ok(tree)
+}
+
+/// A user namespace with the mapping: it lives as long as something holds it, not as long as its process.
+fn namespace(asked: &IdMapped) -> Result<OwnedFd, StartError> {
+    let failed = |source| StartError::Step { step: "make a user namespace for a mount (mounts)".to_owned(), source };
+    let (pid, process) = clone3(libc::CLONE_NEWUSER as u64, None, || {
+        // Until it is killed. It does nothing, and has nothing to do when it is woken.
+        loop {
+            rustix::event::pause();
+        }
+    })
+    .map_err(failed)?;
+    let namespace = mappings::write(pid, &asked.mapping).and_then(|()| {
+        let path = format!("/proc/{}/ns/user", pid.as_raw_nonzero());
+        openat(CWD, path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).map_err(|errno| failed(errno.into()))
+    });
+    // It cannot have ended by itself.
+    pidfd_send_signal(&process, Signal::KILL).map_err(|errno| failed(errno.into()))?;
+    waitid(WaitId::PidFd(process.as_fd()), WaitIdOptions::EXITED).map_err(|errno| failed(errno.into()))?;
+    namespace
+}

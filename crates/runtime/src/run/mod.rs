@@ -152,7 +152,7 @@ impl<'a> PodRun<'a> {
             return Ok(());
         }
         let container = sandbox::container(self.effective, first);
-        let (process, mount) = sandbox::command(self.probe_binary()?);
+        let (process, mount) = sandbox::command(&self.probe_binary()?);
         let stdio = sandbox::silence().map_err(RunError::machinery("open /dev/null"))?;
         let root = RootfsRequest::Empty;
         let mut started = self.start_with(engine, &container, &root, &process, stdio, Some(&mount))?;

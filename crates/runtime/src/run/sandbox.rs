@@ -2,7 +2,7 @@
 //! the pause container of a CRI runtime does.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -33,8 +33,8 @@ pub(super) fn container(pod: &EffectivePod, like: &EffectiveContainer) -> Effect
 }
 
 /// The sandbox's program: the probe's binary under another command.
-pub(super) fn command(binary: PathBuf) -> (ProcessArgs, oci_spec::runtime::Mount) {
-    let (mut args, mount) = probe::command(&binary, &[]);
+pub(super) fn command(binary: &Path) -> (ProcessArgs, oci_spec::runtime::Mount) {
+    let (mut args, mount) = probe::command(binary, &[]);
     args.truncate(2);
     args.push("pause".to_owned());
     (ProcessArgs { args, ..ProcessArgs::default() }, mount)

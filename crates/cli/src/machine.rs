@@ -121,14 +121,19 @@ impl Machine {
         StateDir::create(&self.binary)
     }
 
-    /// How the runs of one pod are made.
-    pub(crate) fn options<'a>(&'a self, state: &'a StateDir, objects: &'a dyn Objects) -> RunOptions<'a> {
+    /// How the runs of one pod are made. `create_host_paths` is whether they may make what its hostPaths lack.
+    pub(crate) fn options<'a>(
+        &'a self,
+        state: &'a StateDir,
+        objects: &'a dyn Objects,
+        create_host_paths: bool,
+    ) -> RunOptions<'a> {
         RunOptions {
             state,
             binary: &self.binary,
             objects,
             seccomp_root: self.seccomp_root.as_deref(),
-            create_host_paths: true,
+            create_host_paths,
         }
     }
 

@@ -197,7 +197,9 @@ impl Prove<'_> {
     ) -> Vec<Result<Observed, RunError>> {
         let Some(first) = group.first() else { return vec![] };
         let run = |state: &StateDir| -> Result<Vec<Result<Observed, RunError>>, RunError> {
-            let run = PodRun::prepare(pod, effective, first, self.machine.options(state, objects))?;
+            // Looking leaves the machine as it is.
+            let options = self.machine.options(state, objects, false);
+            let run = PodRun::prepare(pod, effective, first, options)?;
             let probe = |container| {
                 let process = machine::probe_process(workload, container, facts);
                 run.probe(&*self.machine.engine, container, &self.machine.rootfs(container, facts), &process)

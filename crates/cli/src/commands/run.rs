@@ -136,8 +136,14 @@ impl Run<'_> {
         let Some(first) = chosen.first() else { return Err("the pod has no container to run".to_owned()) };
         let pod = machine::pod(self.workload);
         let state = self.machine.state().map_err(|error| super::chain(&error))?;
-        let options = self.machine.options(&state, self.objects);
+        let options = self.machine.options(&state, self.objects, true);
         let run = PodRun::prepare(&pod, effective, first, options).map_err(|error| words(&error))?;
+        for (volume, why) in run.stand_ins() {
+            super::warn(&format!("volume {volume:?}: {why}"));
+        }
+        for path in run.created_paths() {
+            super::warn(&format!("{} was not there, and is made on this machine as a node makes it", path.display()));
+        }
         if chosen.len() > 1 {
             run.share_namespaces(&*self.machine.engine).map_err(|error| words(&error))?;
         }

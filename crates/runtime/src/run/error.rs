@@ -153,7 +153,7 @@ mod tests {
 
     #[test]
     fn what_only_this_machinery_lacks_is_no_refusal() {
-        let error = RunError::Volume(VolumeError::NotPrepared { volume: "v".to_owned(), type_: "nfs".to_owned() });
+        let error = RunError::Volume(VolumeError::NotDeclared { volume: "v".to_owned() });
         assert_eq!(error.refusal(), None);
     }
 }

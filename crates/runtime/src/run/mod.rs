@@ -2,6 +2,7 @@
 
 mod error;
 mod etc;
+mod home;
 mod mapping;
 mod observed;
 mod pipe;
@@ -9,7 +10,7 @@ mod sandbox;
 mod seccomp;
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -41,7 +42,8 @@ pub struct RunOptions<'a> {
     pub objects: &'a dyn Objects,
     /// The directory of Localhost seccomp profiles, when there is one.
     pub seccomp_root: Option<&'a Path>,
-    /// Whether volumes may create paths on the machine that they say to create.
+    /// Whether what a hostPath lacks may be made on the machine, as a node makes it; [`PodRun::created_paths`] says what
+    /// was. Otherwise nothing outside `state` is changed, and something empty stands in.
     pub create_host_paths: bool,
 }
 
@@ -142,6 +144,17 @@ impl<'a> PodRun<'a> {
             sandbox: RefCell::new(None),
             join: Cell::new(JoinedNamespaces::default()),
         })
+    }
+
+    /// The volumes that something empty stands in for, in whole or in part, because only a cluster can provide them or
+    /// the machine lacks them: the reason by the volume's name.
+    pub fn stand_ins(&self) -> &BTreeMap<String, String> {
+        &self.volumes.stand_ins
+    }
+
+    /// What was or will be made on the machine itself for the pod's hostPath volumes. It stays there, as on a node.
+    pub fn created_paths(&self) -> &BTreeSet<PathBuf> {
+        &self.volumes.created
     }
 
     /// Starts a sandbox whose IPC, network and UTS namespaces, and PID namespace where the pod shares it, the containers
@@ -257,6 +270,13 @@ impl<'a> PodRun<'a> {
         for volume in &volumes {
             error::check_mount_point(&volume.mount_path, &fixed)?;
         }
+        let decided;
+        let container = if container.home.get().is_some() {
+            container
+        } else {
+            decided = EffectiveContainer { home: home::decide(container, &volumes, rootfs), ..container.clone() };
+            &decided
+        };
         let id = format!("ringfence-{}-{name}", self.run_name());
         let spec = spec::build(
             self.effective,

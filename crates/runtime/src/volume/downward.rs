@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use k8s_openapi::api::core::v1::{DownwardAPIVolumeFile, Pod};
 
-use super::payload::{FileProjection, Payload, bits};
+use super::payload::{FileProjection, Missing, Payload, bits};
 use super::{VolumeError, invalid};
 
 pub(super) fn payload(
@@ -12,17 +12,22 @@ pub(super) fn payload(
     items: &[DownwardAPIVolumeFile],
     mode: i32,
     pod: &Pod,
+    missing: &mut Missing,
 ) -> Result<Payload, VolumeError> {
     let mut payload = Payload::new();
     for item in items {
-        let Some(field) = &item.field_ref else {
-            return Err(VolumeError::NotPrepared {
-                volume: volume.to_owned(),
-                type_: "downwardAPI.resourceFieldRef".to_owned(),
-            });
+        let data = match &item.field_ref {
+            Some(field) => match value(pod, &field.field_path) {
+                Some(data) => data,
+                None if field.field_path == "metadata.uid" => missing.empty("the pod's UID"),
+                None => {
+                    let why = format!("the field {:?} of the pod is not known here", field.field_path);
+                    return Err(invalid(volume, why));
+                }
+            },
+            // What is not set is the node's to say.
+            None => missing.empty("a container's resources"),
         };
-        let data = value(pod, &field.field_path)
-            .ok_or_else(|| invalid(volume, format!("the field {:?} of the pod is not known here", field.field_path)))?;
         let mode = bits(volume, item.mode.unwrap_or(mode))?;
         payload.insert(item.path.clone(), FileProjection { data: data.into_bytes(), mode });
     }

@@ -7,6 +7,7 @@ mod host_path;
 mod own;
 mod payload;
 mod prepare;
+mod stand_in;
 mod sub_path;
 
 use std::io;
@@ -50,14 +51,6 @@ pub enum VolumeError {
     NotDeclared {
         /// The name.
         volume: String,
-    },
-    /// A kind of volume that only a cluster can provide.
-    #[error("volume {volume:?} is of type {type_}, which is not prepared here")]
-    NotPrepared {
-        /// The name.
-        volume: String,
-        /// The field of the volume.
-        type_: String,
     },
     /// A ConfigMap or Secret that is not at hand and not optional.
     #[error("volume {volume:?}: {kind} {name:?} not found")]

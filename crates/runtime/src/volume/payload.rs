@@ -2,11 +2,11 @@
 //! `projected`). `user` and `defaultUser` are passed over, as by an API server without the alpha feature
 //! AtomicWriteVolumeUserFields.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use k8s_openapi::api::core::v1::{ConfigMapVolumeSource, KeyToPath, Pod, ProjectedVolumeSource, SecretVolumeSource};
 
-use super::{Objects, VolumeError, downward, invalid};
+use super::{Objects, VolumeError, downward, invalid, stand_in};
 
 /// The mode of files where the volume says none (`defaultMode`).
 const DEFAULT_MODE: i32 = 0o644;
@@ -20,6 +20,24 @@ pub(super) struct FileProjection {
 
 /// Files by their path in the volume.
 pub(super) type Payload = BTreeMap<String, FileProjection>;
+
+/// What a cluster would have put into files that are empty here.
+#[derive(Debug, Default)]
+pub(super) struct Missing(BTreeSet<&'static str>);
+
+impl Missing {
+    /// The content of a file for which nothing is at hand.
+    pub(super) fn empty(&mut self, what: &'static str) -> String {
+        self.0.insert(what);
+        String::new()
+    }
+
+    /// The sentences that say so; `None` where nothing is missing.
+    pub(super) fn reason(&self) -> Option<String> {
+        let sentences: Vec<String> = self.0.iter().map(|what| stand_in::file(what)).collect();
+        (!sentences.is_empty()).then(|| sentences.join("; "))
+    }
+}
 
 pub(super) fn config_map(
     volume: &str,
@@ -44,6 +62,7 @@ pub(super) fn projected(
     source: &ProjectedVolumeSource,
     pod: &Pod,
     objects: &dyn Objects,
+    missing: &mut Missing,
 ) -> Result<Payload, VolumeError> {
     let mode = source.default_mode.unwrap_or(DEFAULT_MODE);
     let mut all = Payload::new();
@@ -57,15 +76,21 @@ pub(super) fn projected(
             all.extend(reference.payload(secret_data(objects, &secret.name), secret.items.as_deref(), mode)?);
         }
         if let Some(fields) = &source.downward_api {
-            all.extend(downward::payload(volume, fields.items.as_deref().unwrap_or_default(), mode, pod)?);
+            all.extend(downward::payload(volume, fields.items.as_deref().unwrap_or_default(), mode, pod, missing)?);
         }
-        let missing = [
-            ("projected.serviceAccountToken", source.service_account_token.is_some()),
-            ("projected.clusterTrustBundle", source.cluster_trust_bundle.is_some()),
-            ("projected.podCertificate", source.pod_certificate.is_some()),
-        ];
-        if let Some((type_, _)) = missing.iter().find(|(_, asked)| *asked) {
-            return Err(VolumeError::NotPrepared { volume: volume.to_owned(), type_: (*type_).to_owned() });
+        let token = source.service_account_token.as_ref().map(|token| &token.path);
+        let bundle = source.cluster_trust_bundle.as_ref().map(|bundle| &bundle.path);
+        let certificate = source.pod_certificate.iter().flat_map(|certificate| {
+            let paths =
+                [&certificate.credential_bundle_path, &certificate.key_path, &certificate.certificate_chain_path];
+            paths.into_iter().flatten()
+        });
+        let of_cluster = (token.into_iter().map(|path| ("a service account token", path)))
+            .chain(bundle.into_iter().map(|path| ("a cluster trust bundle", path)))
+            .chain(certificate.map(|path| ("a pod certificate", path)));
+        for (what, path) in of_cluster {
+            let data = missing.empty(what).into_bytes();
+            all.insert(path.clone(), FileProjection { data, mode: bits(volume, mode)? });
         }
     }
     Ok(all)

@@ -1,16 +1,17 @@
 //! Preparing the volumes of a pod, once for all of its containers, and mounting them in each.
 
-use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
 
 use k8s_openapi::api::core::v1::{Container, Pod, Volume};
 use ringfence_context::effective::{EffectiveContainer, EffectiveMount, EffectivePod, Medium, VolumeKind};
 use ringfence_context::origin::Value;
 use ringfence_context::process::Namespace;
 
+use super::host_path::HostPath;
 use super::own::{ChangePolicy, Ownership, own};
-use super::payload::{self, Payload};
-use super::{Objects, VolumeError, atomic, downward, empty_dir, host_path, invalid, sub_path};
+use super::payload::{self, Missing, Payload};
+use super::{Objects, VolumeError, atomic, downward, empty_dir, host_path, invalid, stand_in, sub_path};
 use crate::spec::{IdMappings, VolumeMount, VolumeSource};
 use crate::state::StateDir;
 
@@ -25,7 +26,7 @@ pub struct PrepareOptions<'a> {
     pub id_mappings: Option<&'a IdMappings>,
     /// Whether tmpfs can be mounted and files be given to anybody.
     pub privileged: bool,
-    /// Whether `DirectoryOrCreate` and `FileOrCreate` may create something on the machine.
+    /// Whether what a hostPath lacks may be made on the machine as a node makes it. Otherwise something empty stands in.
     pub create_host_paths: bool,
 }
 
@@ -35,6 +36,10 @@ pub struct Volumes {
     prepared: BTreeMap<String, VolumeSource>,
     /// Volumes whose owner and mode are not what a node would show, with the reason.
     pub not_shown: BTreeMap<String, String>,
+    /// Volumes that something empty stands in for, in whole or in part, with the reason.
+    pub stand_ins: BTreeMap<String, String>,
+    /// What was made on the machine itself.
+    pub created: BTreeSet<PathBuf>,
 }
 
 /// Prepares the volumes that containers mount.
@@ -46,15 +51,23 @@ pub fn prepare(pod: &Pod, effective: &EffectivePod, options: PrepareOptions<'_>)
         if volumes.prepared.contains_key(&mount.volume) {
             continue;
         }
-        let volume = declared
-            .iter()
-            .find(|volume| volume.name == mount.volume)
-            .ok_or_else(|| VolumeError::NotDeclared { volume: mount.volume.clone() })?;
+        let of_template;
+        let volume = match declared.iter().find(|volume| volume.name == mount.volume) {
+            Some(volume) => volume,
+            // A StatefulSet's claim, which its pods have as a volume.
+            None if matches!(mount.kind, VolumeKind::PersistentVolumeClaim { .. }) => {
+                of_template = Volume { name: mount.volume.clone(), ..Volume::default() };
+                &of_template
+            }
+            None => return Err(VolumeError::NotDeclared { volume: mount.volume.clone() }),
+        };
         check_name(&volume.name)?;
         let uses: Vec<&EffectiveMount> = mounts.iter().copied().filter(|other| other.volume == mount.volume).collect();
-        let source = One { pod, volume, mount, options, not_shown: &mut volumes.not_shown }.prepare(&uses)?;
+        let source = One { pod, effective, volume, mount, options, volumes: &mut volumes }.prepare(&uses)?;
         volumes.prepared.insert(volume.name.clone(), source);
     }
+    // What is not there at all has no owner to show either.
+    volumes.not_shown.extend(volumes.stand_ins.clone());
     Ok(volumes)
 }
 
@@ -130,10 +143,11 @@ fn check_name(name: &str) -> Result<(), VolumeError> {
 
 struct One<'a, 'n> {
     pod: &'a Pod,
+    effective: &'a EffectivePod,
     volume: &'a Volume,
     mount: &'a EffectiveMount,
     options: PrepareOptions<'a>,
-    not_shown: &'n mut BTreeMap<String, String>,
+    volumes: &'n mut Volumes,
 }
 
 impl One<'_, '_> {
@@ -165,34 +179,96 @@ impl One<'_, '_> {
                 let dir = empty_dir::on_disk(state, &name, empty_dir::MEMORY_MODE)?;
                 self.give(dir, false)
             }
-            VolumeKind::HostPath { path, type_ } => {
-                Ok(VolumeSource::Path(host_path::prepare(&name, path, type_, self.options.create_host_paths)?))
-            }
+            VolumeKind::HostPath { path, type_ } => self.host_path(path, type_),
             VolumeKind::ConfigMap { .. } => {
-                let Some(source) = &self.volume.config_map else { return Err(self.not_prepared("configMap")) };
+                let Some(source) = &self.volume.config_map else {
+                    return self.stand_in(&stand_in::kind("configMap"), empty_dir::DISK_MODE);
+                };
                 let payload = payload::config_map(&name, source, self.options.objects)?;
                 self.files(&payload, false)
             }
             VolumeKind::Secret { .. } => {
-                let Some(source) = &self.volume.secret else { return Err(self.not_prepared("secret")) };
+                let Some(source) = &self.volume.secret else {
+                    return self.stand_in(&stand_in::kind("secret"), empty_dir::DISK_MODE);
+                };
                 let payload = payload::secret(&name, source, self.options.objects)?;
                 self.files(&payload, true)
             }
             VolumeKind::Projected => {
-                let Some(source) = &self.volume.projected else { return Err(self.not_prepared("projected")) };
-                let payload = payload::projected(&name, source, self.pod, self.options.objects)?;
+                let Some(source) = &self.volume.projected else {
+                    return self.stand_in(&stand_in::kind("projected"), empty_dir::DISK_MODE);
+                };
+                let mut missing = Missing::default();
+                let payload = payload::projected(&name, source, self.pod, self.options.objects, &mut missing)?;
+                self.missing(&missing);
                 self.files(&payload, true)
             }
             VolumeKind::DownwardApi => {
-                let Some(source) = &self.volume.downward_api else { return Err(self.not_prepared("downwardAPI")) };
+                let Some(source) = &self.volume.downward_api else {
+                    return self.stand_in(&stand_in::kind("downwardAPI"), empty_dir::DISK_MODE);
+                };
                 let items = source.items.as_deref().unwrap_or_default();
-                let payload = downward::payload(&name, items, source.default_mode.unwrap_or(0o644), self.pod)?;
+                let mut missing = Missing::default();
+                let mode = source.default_mode.unwrap_or(0o644);
+                let payload = downward::payload(&name, items, mode, self.pod, &mut missing)?;
+                self.missing(&missing);
                 self.files(&payload, true)
             }
-            VolumeKind::EmptyDir { medium: Medium::HugePages, .. } => Err(self.not_prepared("emptyDir of huge pages")),
-            VolumeKind::PersistentVolumeClaim { .. } => Err(self.not_prepared("persistentVolumeClaim")),
-            VolumeKind::Other { type_ } => Err(self.not_prepared(type_)),
+            VolumeKind::EmptyDir { medium: Medium::HugePages, .. } => {
+                self.stand_in("a file system of huge pages", 0o755)
+            }
+            VolumeKind::PersistentVolumeClaim { .. } => self.stand_in("a claim", empty_dir::DISK_MODE),
+            VolumeKind::Other { type_ } => self.stand_in(&stand_in::kind(type_), empty_dir::DISK_MODE),
         }
+    }
+
+    /// An empty directory in place of `what`.
+    fn stand_in(&mut self, what: &str, mode: u32) -> Result<VolumeSource, VolumeError> {
+        self.volumes.stand_ins.insert(self.volume.name.clone(), stand_in::directory(what));
+        let dir = empty_dir::on_disk(self.options.state, &self.volume.name, mode)?;
+        self.give(dir, false)
+    }
+
+    /// Says which files are empty because only a cluster has their content.
+    fn missing(&mut self, missing: &Missing) {
+        self.volumes.stand_ins.extend(missing.reason().map(|reason| (self.volume.name.clone(), reason)));
+    }
+
+    /// A path of the machine, or where something would have to be made and may not, something empty.
+    fn host_path(&mut self, path: &str, type_: &str) -> Result<VolumeSource, VolumeError> {
+        let (name, create) = (&self.volume.name, self.options.create_host_paths);
+        let mut stand_in = |path: &Path, what: &str| {
+            let reason =
+                format!("{} is not there, and is not made: an empty {what} stands in for the volume", path.display());
+            self.volumes.stand_ins.insert(name.clone(), reason);
+        };
+        let host = match host_path::prepare(name, path, type_, create)? {
+            HostPath::There(host) => host,
+            HostPath::Made(host) => {
+                self.volumes.created.insert(PathBuf::from(path));
+                host
+            }
+            HostPath::NoFile => {
+                stand_in(Path::new(path), "file");
+                return Ok(VolumeSource::Path(stand_in::make_file(self.options.state, name)?));
+            }
+            HostPath::NoDirectory => {
+                stand_in(Path::new(path), "directory");
+                return Ok(VolumeSource::Path(empty_dir::on_disk(self.options.state, name, 0o755)?));
+            }
+        };
+        if !create && let Some(missing) = stand_in::would_be_made(self.effective, name, &host) {
+            stand_in(&missing, "directory");
+            return Ok(VolumeSource::Path(empty_dir::on_disk(self.options.state, name, 0o755)?));
+        }
+        for sub_path in self.effective.containers.iter().flat_map(|container| &container.mounts) {
+            let Some(sub_path) = sub_path.sub_path.as_deref().filter(|_| sub_path.volume == *name) else { continue };
+            let path = host.join(sub_path);
+            if create && !path.exists() {
+                self.volumes.created.insert(path);
+            }
+        }
+        Ok(VolumeSource::Path(host))
     }
 
     /// Files of an object: in memory where they are secret or come from the pod, as the kubelet keeps them.
@@ -214,7 +290,7 @@ impl One<'_, '_> {
             match (self.options.privileged, mappings.outside_uid(0), mappings.outside_gid(0)) {
                 (true, Some(uid), Some(gid)) => chown_tree(name, &dir, uid, gid)?,
                 _ => {
-                    self.not_shown.insert(
+                    self.volumes.not_shown.insert(
                         name.clone(),
                         "the volume belongs to the user who runs this, since no files can be given to others"
                             .to_owned(),
@@ -237,7 +313,7 @@ impl One<'_, '_> {
     }
 
     fn without_group(&mut self, group: u32, source: VolumeSource) -> VolumeSource {
-        self.not_shown.insert(
+        self.volumes.not_shown.insert(
             self.volume.name.clone(),
             format!("files cannot be given to group {group} without root or a subordinate group ID"),
         );
@@ -250,14 +326,10 @@ impl One<'_, '_> {
             Value::Unknown { .. } => None,
         }
     }
-
-    fn not_prepared(&self, type_: &str) -> VolumeError {
-        VolumeError::NotPrepared { volume: self.volume.name.clone(), type_: type_.to_owned() }
-    }
 }
 
 /// Changes the owner of all that was just written below `dir`, which nobody else could enter yet.
-fn chown_tree(volume: &str, dir: &std::path::Path, uid: u32, gid: u32) -> Result<(), VolumeError> {
+fn chown_tree(volume: &str, dir: &Path, uid: u32, gid: u32) -> Result<(), VolumeError> {
     let mut open = vec![dir.to_path_buf()];
     while let Some(path) = open.pop() {
         std::os::unix::fs::lchown(&path, Some(uid), Some(gid)).map_err(super::io_error(

@@ -1,4 +1,5 @@
 //! `ringfence check --cluster` and `ringfence snapshot` from the outside.
+#![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
 mod common;
 

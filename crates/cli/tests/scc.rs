@@ -81,8 +81,22 @@ fn the_smallest_constraint_admits_the_workload_once_it_is_applied() {
 }
 
 #[test]
-fn questions_about_pods_need_a_cluster() {
-    let ran = ringfence(["scc", "which", APP], "");
-    assert_eq!(ran.code, 2);
-    assert!(ran.err.contains("--cluster"), "{}", ran.err);
+fn without_a_dump_it_is_openshift_as_installed() {
+    let pod = "{apiVersion: v1, kind: Pod, metadata: {name: p}, spec: {containers: [{name: c, image: i}]}}";
+    let ran = ringfence(["scc", "which", "-"], pod);
+    assert_eq!((ran.code, &*ran.err), (0, ""));
+    assert!(ran.out.starts_with("Pod p: restricted-v2\n"), "{}", ran.out);
+    let ran = ringfence(["check", "--platform", "openshift", "-o", "jsonl", "-"], pod);
+    let admission = &lines(&ran)[0]["admission"];
+    assert_eq!(
+        (&admission["scc"], &admission["pod"]["metadata"]["namespace"]),
+        (&"restricted-v2".into(), &"project".into())
+    );
+}
+
+#[test]
+fn where_constraints_have_no_say_is_told() {
+    let pod = "{apiVersion: v1, kind: Pod, metadata: {name: p, namespace: default}, spec: {containers: [{name: c, image: i}]}}";
+    let ran = ringfence(["scc", "which", "-"], pod);
+    assert!(ran.out.contains("constraints have no say in namespace \"default\""), "{}", ran.out);
 }

@@ -1,4 +1,5 @@
 //! `ringfence simulate` from the outside.
+#![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
 mod common;
 

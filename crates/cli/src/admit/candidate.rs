@@ -1,7 +1,7 @@
 //! A constraint that did not take a pod, and what it would take.
 
 use k8s_openapi::api::core::v1::Pod;
-use ringfence_scc::{MissingGrant, NearMiss, Violation, apply};
+use ringfence_scc::{MissingGrant, NearMiss, Value as Told, Violation};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -47,12 +47,6 @@ pub(crate) struct Change {
 impl Candidate {
     /// `pod` is the one that was refused; `path` makes a path of it one of the manifest.
     pub(crate) fn new(near: &NearMiss, pod: &Pod, path: impl Fn(&str) -> String) -> Self {
-        let mut after = pod.clone();
-        apply(&mut after, near.edits.as_deref().unwrap_or_default());
-        let json = |pod: &Pod| serde_json::to_value(pod).unwrap_or_default();
-        // Most pods that are refused need no edits, or few; those without cost nothing here.
-        let has_edits = near.edits.as_ref().is_some_and(|edits| !edits.is_empty());
-        let (before, after) = if has_edits { (json(pod), json(&after)) } else { (Value::Null, Value::Null) };
         let objection = |violation: &Violation| Objection {
             control: violation.control.field(),
             field: path(&violation.field),
@@ -60,8 +54,8 @@ impl Candidate {
         };
         let change = |edit: &ringfence_scc::Edit| Change {
             field: path(&edit.path),
-            from: find(&before, &edit.path).cloned(),
-            to: find(&after, &edit.path).cloned(),
+            from: edit.from.as_ref().map(|value| json(value, &edit.path, pod)),
+            to: edit.to.as_ref().map(|value| json(value, &edit.path, pod)),
         };
         let mut objections: Vec<Objection> = Vec::new();
         for objection in near.violations.iter().map(objection) {
@@ -112,25 +106,38 @@ impl Change {
     }
 }
 
-/// The value at a path such as `spec.volumes[2]` or `metadata.annotations[example.com/a.b]`.
-fn find<'v>(value: &'v Value, path: &str) -> Option<&'v Value> {
-    let mut value = value;
-    let mut rest = path;
-    while !rest.is_empty() {
-        let step;
-        if let Some(inner) = rest.strip_prefix('[') {
-            (step, rest) = inner.split_once(']')?;
-        } else {
-            let end = rest.find(['.', '[']).unwrap_or(rest.len());
-            (step, rest) = rest.split_at(end);
+/// A value as it would be written into the pod at that path.
+fn json(value: &Told, path: &str, pod: &Pod) -> Value {
+    let volume = path.strip_prefix("spec.volumes[").and_then(|rest| rest.strip_suffix(']'));
+    match value {
+        Told::Json(kind) => {
+            // Of a volume, what it is is told, and not all that it has.
+            let kind: Value = serde_json::from_str(kind).unwrap_or_default();
+            let (Some(index), Some(kind)) = (volume.and_then(|index| index.parse::<usize>().ok()), kind.as_str())
+            else {
+                return kind;
+            };
+            let volumes = pod.spec.as_ref().and_then(|spec| spec.volumes.as_ref());
+            let Some(volume) = volumes.and_then(|volumes| volumes.get(index)) else { return Value::Null };
+            match kind {
+                "emptyDir" => serde_json::json!({"name": volume.name, "emptyDir": {}}),
+                _ => serde_json::to_value(volume).unwrap_or_default(),
+            }
         }
-        rest = rest.strip_prefix('.').unwrap_or(rest);
-        value = match value {
-            Value::Array(items) => items.get(step.parse::<usize>().ok()?)?,
-            other => other.get(step)?,
-        };
+        Told::Strings(list) if path.ends_with(".sysctls") => {
+            let one = |text: &String| {
+                let (name, value) = text.split_once('=').unwrap_or((text, ""));
+                serde_json::json!({"name": name, "value": value})
+            };
+            list.iter().map(one).collect()
+        }
+        Told::Strings(list) => list.clone().into(),
+        Told::Ints(list) => list.clone().into(),
+        Told::Int(n) => (*n).into(),
+        Told::Bool(on) => (*on).into(),
+        Told::String(text) => text.as_str().into(),
+        Told::Null => Value::Null,
     }
-    Some(value)
 }
 
 /// How to give a right, as people with OpenShift's client do it.

@@ -10,11 +10,13 @@ use std::collections::BTreeMap;
 
 use k8s_openapi::api::core::v1::Pod;
 use ringfence_admission::admit::{Admission, Admitter, Plugin, Workload as Asked, pods_of};
-use ringfence_admission::cluster::{Kind, Namespaces as _, Snapshot};
+use ringfence_admission::cluster::{Builder, Kind, Namespaces as _, Snapshot};
 use ringfence_admission::pod_security::PodSecurity;
 use ringfence_admission::user::User;
 use ringfence_manifest::{Workload, WorkloadKind};
-use ringfence_scc::{Candidates, Grant, MissingGrant, NearMiss, Subject};
+use ringfence_scc::{Candidates, Grant, MCS, MissingGrant, NearMiss, SUPPLEMENTAL_GROUPS, Subject, UID_RANGE};
+
+use crate::cluster::Loaded;
 
 pub(crate) use candidate::{Candidate, give, plain_violation};
 pub(crate) use report::AdmissionReport;
@@ -35,9 +37,9 @@ pub(crate) struct AsArgs {
     #[arg(long = "as-group", value_name = "GROUP", requires = "user")]
     groups: Vec<String>,
 
-    /// The namespace of what names none.
-    #[arg(short, long, value_name = "NAMESPACE", default_value = "default", hide_default_value = true)]
-    namespace: String,
+    /// The namespace of what names none; otherwise `default`, or `project` where only --platform is given.
+    #[arg(short, long, value_name = "NAMESPACE")]
+    namespace: Option<String>,
 }
 
 impl AsArgs {
@@ -54,6 +56,8 @@ pub(crate) struct Judge<'c> {
     admitter: Admitter<'c>,
     user: User,
     namespace: String,
+    /// The cluster, to which each namespace is added as it comes up, if nobody wrote it down.
+    imagined: Option<Builder>,
 }
 
 /// What becomes of a workload's pods.
@@ -71,9 +75,13 @@ pub(crate) struct Answer {
 }
 
 impl<'c> Judge<'c> {
-    pub(crate) fn new(cluster: &'c Snapshot, pod_security: PodSecurity, who: &AsArgs) -> Self {
+    pub(crate) fn new(loaded: &'c Loaded, pod_security: PodSecurity, who: &AsArgs) -> Self {
+        let cluster = &loaded.snapshot;
         let admitter = Admitter::new(cluster, pod_security);
-        Self { cluster, admitter, user: who.user(), namespace: who.namespace.clone() }
+        // The namespace called default is one of those in which constraints have no say.
+        let default = if loaded.imagined.is_some() { "project" } else { "default" };
+        let namespace = who.namespace.clone().unwrap_or_else(|| default.to_owned());
+        Self { cluster, admitter, user: who.user(), namespace, imagined: loaded.imagined.clone() }
     }
 
     pub(crate) fn admitter(&self) -> &Admitter<'c> {
@@ -92,6 +100,12 @@ impl<'c> Judge<'c> {
     /// What becomes of the pods.
     pub(crate) fn ask(&self, workload: &Workload) -> Option<Answer> {
         let namespace = self.namespace_of(workload);
+        if let Some(builder) = &self.imagined {
+            let cluster = with_namespace(builder.clone(), namespace);
+            let admitter = Admitter::new(&cluster, self.admitter.pod_security().clone());
+            let (user, namespace) = (self.user.clone(), namespace.to_owned());
+            return Judge { cluster: &cluster, admitter, user, namespace, imagined: None }.ask(workload);
+        }
         let kind = kind_of(workload.kind)?;
         let (object, metadata, spec) = (&workload.object, &workload.metadata, &workload.spec);
         let asked = Asked { kind, object, metadata, spec };
@@ -132,6 +146,21 @@ impl<'c> Judge<'c> {
             rbac.bindings(&user, namespace).first_rule(scc).map(Grant::Rule)
         }
     }
+}
+
+/// A namespace as OpenShift makes one.
+fn with_namespace(mut builder: Builder, name: &str) -> Snapshot {
+    let annotations = imagined_annotations();
+    let metadata = serde_json::json!({"name": name, "annotations": annotations});
+    builder.add("", serde_json::json!({"apiVersion": "v1", "kind": "Namespace", "metadata": metadata}));
+    builder.build()
+}
+
+/// Ranges of users and groups, and a label, such as OpenShift gives a namespace.
+pub(crate) fn imagined_annotations() -> BTreeMap<String, String> {
+    [(UID_RANGE, "1000650000/10000"), (SUPPLEMENTAL_GROUPS, "1000650000/10000"), (MCS, "s0:c26,c5")]
+        .map(|(key, value)| (key.to_owned(), value.to_owned()))
+        .into()
 }
 
 /// The user as constraints know it.

@@ -1,6 +1,7 @@
 //! What is said of an admission, as other programs read it.
 
 use ringfence_admission::admit::Admission;
+use ringfence_admission::cluster::Platform;
 use serde::Serialize;
 
 use super::filled_in::{Filled, filled_in};
@@ -17,6 +18,9 @@ pub(crate) struct AdmissionReport {
     /// Why the constraint that took the pod came first.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) why: Option<Why>,
+    /// Why constraints had no say on a platform that has them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) scc_skipped: Option<String>,
     /// What that constraint filled in.
     pub(crate) filled_in: Vec<Filled>,
     /// The constraints that did not take it, the nearest first, if none did.
@@ -32,6 +36,7 @@ impl AdmissionReport {
         let Answer { admission, before, near, .. } = answer;
         Self {
             why: why_first(judge, answer),
+            scc_skipped: skipped(judge, answer),
             filled_in: admission.scc.as_ref().map(|_| filled_in(before, &admission.pod)).unwrap_or_default(),
             candidates: near
                 .iter()
@@ -44,4 +49,16 @@ impl AdmissionReport {
             admission: admission.clone(),
         }
     }
+}
+
+fn skipped(judge: &Judge<'_>, answer: &Answer) -> Option<String> {
+    let admission = &answer.admission;
+    if !admission.allowed || admission.scc.is_some() || judge.cluster().platform() != Platform::OpenShift {
+        return None;
+    }
+    if admission.decision.is_some() {
+        return Some("constraints have no say in pods for Windows".to_owned());
+    }
+    let namespace = admission.pod.metadata.namespace.as_deref().unwrap_or_default();
+    Some(format!("constraints have no say in namespace {namespace:?}"))
 }

@@ -29,6 +29,9 @@ pub(crate) fn describe(report: &AdmissionReport) -> String {
             line(&format!("comes before {}, which would do as well: {}", next.scc, next.because));
         }
     }
+    if let Some(skipped) = &report.scc_skipped {
+        line(skipped);
+    }
     for filled in &report.filled_in {
         line(&format!("fills in {}: {}", filled.field, filled.value));
     }

@@ -43,7 +43,8 @@ pub(crate) struct ClusterArgs {
 
     /// What kind of cluster it is; otherwise its objects tell, by whether there are SecurityContextConstraints.
     ///
-    /// With openshift, a cluster whose dump has no SecurityContextConstraints has the platform's own.
+    /// With openshift, a cluster whose dump has no SecurityContextConstraints has the platform's own; without any dump
+    /// it is a new cluster, in which every namespace exists.
     #[arg(long, value_name = "PLATFORM")]
     platform: Option<PlatformName>,
 }
@@ -61,6 +62,8 @@ pub(crate) enum PlatformName {
 #[derive(Debug)]
 pub(crate) struct Loaded {
     pub(crate) snapshot: Snapshot,
+    /// An OpenShift that nobody wrote down: every namespace is there.
+    pub(crate) imagined: Option<Builder>,
     /// Whether some of it could not be read, which has been said.
     pub(crate) incomplete: bool,
 }
@@ -107,28 +110,27 @@ impl ClusterArgs {
                 }
             }
         }
-        let snapshot = self.build(builder);
+        let builder = self.complete(builder);
+        let imagined = !self.has_dumps() && self.platform == Some(PlatformName::Openshift);
+        let imagined = imagined.then(|| builder.clone());
+        let snapshot = builder.build();
         tell(&snapshot, needs, self.has_dumps());
-        Loaded { snapshot, incomplete }
+        Loaded { snapshot, imagined, incomplete }
     }
 
     /// Gives the cluster its platform, and that platform's constraints if nobody wrote them down.
-    fn build(&self, mut builder: Builder) -> Snapshot {
+    fn complete(&self, mut builder: Builder) -> Builder {
         match self.platform {
             None => {}
             Some(PlatformName::Kubernetes) => builder.set_platform(Platform::Kubernetes),
             Some(PlatformName::Openshift) => {
                 builder.set_platform(Platform::OpenShift);
-                let with_defaults = builder.clone();
-                let snapshot = builder.build();
-                if snapshot.constraints().next().is_some() {
-                    return snapshot;
+                if builder.clone().build().constraints().next().is_none() {
+                    defaults::add(&mut builder);
                 }
-                builder = with_defaults;
-                defaults::add(&mut builder);
             }
         }
-        builder.build()
+        builder
     }
 }
 

@@ -318,12 +318,12 @@ fn print(format: Format, report: &Report) -> io::Result<()> {
         let told = namespace.broken.values().take(MOST_GROUPS).map(|group| group.count).sum::<usize>();
         let all = namespace.broken.values().map(|group| group.count).sum::<usize>() + namespace.broken_besides;
         if all > told {
-            writeln!(out, "{}: {} more (-o json has them by owner)", clean(name), super::count(all - told, "object"))?;
+            writeln!(out, "{}: and {} more (-o json has them by owner)", clean(name), all - told)?;
         }
     }
     match report.broken() {
         0 => writeln!(out, "nothing breaks")?,
-        broken => writeln!(out, "{} would be refused that are not now", super::count(broken, "pod or template"))?,
+        broken => writeln!(out, "pods and templates that would be refused and are not now: {broken}")?,
     }
     out.flush()
 }

@@ -6,9 +6,10 @@ use std::io::Write as _;
 use ringfence_admission::admit::pods_of;
 use ringfence_admission::cluster::{Kind, Namespaces as _};
 use ringfence_manifest::Workload;
-use ringfence_scc::{MCS, Namespace, SecurityContextConstraints, UID_RANGE, minimal_for};
+use ringfence_scc::{Namespace, SecurityContextConstraints, minimal_for};
 use serde_json::{Value, json};
 
+use crate::admit::imagined_annotations;
 use crate::cluster::{ClusterArgs, Loaded, Needs};
 use crate::exit::Exit;
 use crate::input::Inputs;
@@ -88,7 +89,7 @@ fn objects(args: &Args, loaded: &Loaded, workload: &Workload) -> Result<[Value; 
         found.metadata.annotations.clone().unwrap_or_default()
     } else {
         // Any range will do: what the workload asks for is written into the constraint itself.
-        [(UID_RANGE, "1000000000/10000"), (MCS, "s0:c1,c0")].map(|(k, v)| (k.to_owned(), v.to_owned())).into()
+        imagined_annotations()
     };
     let kind = Kind::of(workload.kind.api_version(), workload.kind.as_str());
     let pods = kind.and_then(|kind| pods_of(kind, name, &workload.object, &workload.metadata, &workload.spec));

@@ -66,10 +66,6 @@ pub(crate) fn main(args: &Args) -> Exit {
 impl Question {
     /// Reads the cluster and lets it be asked. What ails it counts once the answers are out.
     fn ask(&self, answer: impl FnOnce(&Judge<'_>) -> std::io::Result<Exit>) -> Exit {
-        if !self.cluster.has_dumps() {
-            super::complain("no cluster given: name a dump of one with --cluster");
-            return Exit::Failure;
-        }
         let pod_security = match self.pod_security.load(None) {
             Ok(pod_security) => pod_security,
             Err(error) => {
@@ -77,8 +73,8 @@ impl Question {
                 return Exit::Failure;
             }
         };
-        let loaded = self.cluster.load(Needs::Admission);
-        let judge = Judge::new(&loaded.snapshot, pod_security, &self.who);
+        let loaded = self.cluster.load_or_openshift(Needs::Admission);
+        let judge = Judge::new(&loaded, pod_security, &self.who);
         match answer(&judge) {
             Ok(exit) if loaded.incomplete => exit.max(Exit::Failure),
             Ok(exit) => exit,

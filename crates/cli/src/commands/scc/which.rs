@@ -62,10 +62,8 @@ pub(super) fn main(args: &Args) -> Exit {
                 }
             };
             writeln!(out, "{}: {}", clean(&title(workload)), clean(&verdict))?;
-            if report.candidates.is_empty() {
-                if let Some(message) = &admission.message {
-                    writeln!(out, "    {}", clean(message))?;
-                }
+            if let Some(message) = admission.message.as_ref().filter(|_| report.candidates.is_empty()) {
+                writeln!(out, "    {}", clean(message))?;
             }
             for candidate in &report.candidates {
                 writeln!(out, "    {}", clean(&candidate.advice()))?;

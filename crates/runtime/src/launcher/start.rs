@@ -177,6 +177,9 @@ fn refusal(plan: &Plan, progress: Progress) -> StartError {
     match errno {
         // The kernel is older than the call; without root means without a user namespace's rights elsewhere.
         Some(Errno::NOSYS) => StartError::Unsupported { what: step, where_: "by this kernel".to_owned() },
+        Some(errno) if !text.is_empty() => {
+            StartError::Step { step, source: io::Error::new(io::Error::from(errno).kind(), text) }
+        }
         Some(errno) => StartError::Step { step, source: errno.into() },
         None => StartError::Step { step, source: io::Error::other("the process was killed meanwhile") },
     }

@@ -18,12 +18,14 @@ fn a_symlink_in_the_image_cannot_move_a_mount_outside() {
     let up = format!("../../../../../../../../..{}", outside.display());
     for (name, to) in [("absolute", outside.display().to_string()), ("relative", up)] {
         symlink(&to, bed.root().join(name)).expect("a link");
-        for below in ["", "/there", "/new"] {
+        for below in ["", "/there", "/new", "/deep/er"] {
             let mut bed_mounts = bed.spec.mounts().clone();
             bed.mount(&format!("/{name}{below}"), "bind", volume.clone(), &["rbind", "rprivate"]);
-            let refused = bed.sh("true");
-            assert!(matches!(refused, Err(StartError::Step { .. })), "{name}{below}: {refused:?}");
+            let path = format!("/{name}{below}");
+            let seen = bed.sh(&format!("ls {path} {}{}", outside.display(), below)).expect("a start");
+            assert_eq!(seen.out.matches("mark").count(), 2, "{name}{below}: {seen:?}");
             bed.spec.set_mounts(bed_mounts.take());
+            fs::remove_dir_all(bed.root().join("tmp")).expect("removed");
         }
     }
     let left: Vec<_> = fs::read_dir(&outside).expect("outside").flatten().map(|entry| entry.file_name()).collect();
@@ -223,4 +225,52 @@ fn a_missing_working_directory_is_made() {
     let Some(mut bed) = Bed::new() else { return };
     bed.process().set_cwd("/srv/app".into());
     assert_eq!(bed.run(&["/bin/readlink", "/proc/self/cwd"]).expect("a start").out, "/srv/app\n");
+}
+
+#[test]
+fn a_file_is_made_behind_a_link_into_nothing() {
+    let Some(mut bed) = Bed::new() else { return };
+    let volume = bed.directory.path().join("file");
+    fs::write(&volume, "text\n").expect("a file");
+    symlink("../run/resolv.conf", bed.root().join("etc/resolv.conf")).expect("a link");
+    bed.mount("/etc/resolv.conf", "bind", volume, &["rbind", "ro"]);
+    let seen = bed.sh("cat /etc/resolv.conf /run/resolv.conf").expect("a start");
+    assert_eq!(seen.out, "text\ntext\n");
+}
+
+#[test]
+fn a_volume_over_or_inside_proc_is_refused() {
+    let Some(mut bed) = Bed::new() else { return };
+    let volume = bed.directory.path().join("volume");
+    fs::create_dir(&volume).expect("a directory");
+    symlink("/proc", bed.root().join("other")).expect("a link");
+    let mounts = bed.spec.mounts().clone();
+    for (path, typ, why) in [
+        ("/proc", "bind", "not of type proc"),
+        ("/proc", "tmpfs", "not of type proc"),
+        ("/proc/sys/kernel", "bind", "inside /proc"),
+        ("/proc/sys/kernel", "tmpfs", "inside /proc"),
+        ("/other", "bind", "not of type proc"),
+        ("/other/sys/kernel", "bind", "inside /proc"),
+        ("/x/../proc/fs", "bind", "inside /proc"),
+    ] {
+        let options: &[&str] = if typ == "bind" { &["rbind"] } else { &[] };
+        bed.mount(path, typ, volume.clone(), options);
+        match bed.sh("true") {
+            Err(StartError::Step { source, .. }) => assert!(source.to_string().ends_with(why), "{path}: {source}"),
+            other => panic!("{path}: {other:?}"),
+        }
+        bed.spec.set_mounts(mounts.clone());
+    }
+}
+
+#[test]
+fn a_proc_and_files_that_stand_in_for_those_of_proc_can_be_mounted() {
+    let Some(mut bed) = Bed::new() else { return };
+    let file = bed.directory.path().join("uptime");
+    fs::write(&file, "1 1\n").expect("a file");
+    bed.mount("/proc/uptime", "bind", file, &["bind"]);
+    bed.mount("/host/proc", "bind", "/proc", &["rbind", "rprivate"]);
+    let seen = bed.sh("cat /proc/uptime; cat /host/proc/version").expect("a start");
+    assert!(seen.out.starts_with("1 1\nLinux version"), "{seen:?}");
 }

@@ -46,5 +46,5 @@ fn launch_and_hang() {
     let (running, _read) = bed.start(&["/bin/sh", "-c", script]).expect("a start");
     println!("container {}", running.pid());
     std::io::stdout().flush().expect("output");
-    std::thread::sleep(std::time::Duration::from_secs(600));
+    std::thread::sleep(std::time::Duration::from_mins(10));
 }

@@ -6,6 +6,7 @@ mod differential;
 mod files;
 mod harness;
 mod hostpath;
+mod inodes;
 mod inside;
 mod lifetime;
 mod namespaces;

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use oci_spec::runtime::LinuxNamespaceType;
+use oci_spec::runtime::{LinuxIdMappingBuilder, LinuxNamespaceType};
 
 use crate::harness::{Bed, is_root, namespace};
 
@@ -81,12 +81,12 @@ fn the_namespaces_of_another_container_are_joined() {
     let links: Vec<String> = kinds.iter().map(|(_, name)| format!("readlink /proc/self/ns/{name}")).collect();
     let seen = bed.sh(&format!("{}; cat /proc/sys/kernel/hostname; cat /proc/1/cmdline", links.join("; ")));
     let seen = seen.expect("a start");
-    let mut lines = seen.out.lines();
+    let mut told = seen.out.lines();
     for wanted in wanted {
-        assert_eq!(lines.next(), Some(wanted.as_str()), "{seen:?}");
+        assert_eq!(told.next(), Some(wanted.as_str()), "{seen:?}");
     }
-    assert_eq!(lines.next(), Some("ringfence"));
-    assert_eq!(lines.next(), Some("/bin/sleep\u{0}1000\u{0}"), "the first process is the other container's");
+    assert_eq!(told.next(), Some("ringfence"));
+    assert_eq!(told.next(), Some("/bin/sleep\u{0}1000\u{0}"), "the first process is the other container's");
 }
 
 #[test]
@@ -96,7 +96,6 @@ fn a_root_launcher_confines_root_to_a_user_namespace() {
         println!("skipped: not root");
         return;
     }
-    use oci_spec::runtime::LinuxIdMappingBuilder;
     let map = LinuxIdMappingBuilder::default().container_id(0_u32).host_id(100_000_u32).size(65_536_u32).build();
     let map = vec![map.expect("a map")];
     bed.own_user_namespace(0);
@@ -116,7 +115,6 @@ fn files_of_an_id_mapped_mount_belong_to_the_containers_users() {
         println!("skipped: not root");
         return;
     }
-    use oci_spec::runtime::LinuxIdMappingBuilder;
     let map = LinuxIdMappingBuilder::default().container_id(0_u32).host_id(100_000_u32).size(65_536_u32).build();
     let map = vec![map.expect("a map")];
     let volume = bed.directory.path().join("volume");

@@ -1,12 +1,12 @@
 //! File descriptors, and what else a process would inherit from the launcher without being asked.
 
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, AsRawFd, RawFd};
 
 use rustix::fs::{CWD, FileType, Mode, OFlags, fchown, fstat, openat, readlinkat_raw};
 use rustix::io::Errno;
 use rustix::process::Uid;
 
-use super::{Done, Start, State};
+use super::{Done, Start, State, held};
 use crate::launcher::text::number;
 use crate::sys;
 
@@ -49,6 +49,40 @@ pub(super) fn open_null(state: &mut State) -> Done {
     }
     state.null = Some(null);
     Ok(())
+}
+
+/// Opens the container's /dev/null in place of the host's: with a descriptor of the host's node, a container could
+/// change the node's mode and owner. As runc does.
+pub(super) fn reopen_streams(state: &State) -> Done {
+    let mut null = None;
+    for number in 0..3 {
+        if !is_null_of_host(state, number)? {
+            continue;
+        }
+        let from = match &null {
+            Some(null) => null,
+            None => null.insert(openat(CWD, c"/dev/null", OFlags::RDWR | OFlags::CLOEXEC, Mode::empty())?),
+        };
+        sys::fd::place(from.as_raw_fd(), number)?;
+    }
+    Ok(())
+}
+
+/// Whether the descriptor is the host's /dev/null itself. Where the container's is a mount of it, that mount counts.
+pub(super) fn is_null_of_host(state: &State, number: RawFd) -> Result<bool, Errno> {
+    let streams = [rustix::stdio::stdin(), rustix::stdio::stdout(), rustix::stdio::stderr()];
+    let Some(stream) = usize::try_from(number).ok().and_then(|number| streams.get(number)) else { return Ok(false) };
+    let same = |found: rustix::fs::Stat, wanted: rustix::fs::Stat| {
+        (found.st_dev, found.st_ino) == (wanted.st_dev, wanted.st_ino)
+    };
+    match fstat(stream) {
+        Ok(found) if same(found, fstat(held(state.null.as_ref())?)?) => {
+            let read_only = rustix::fs::fstatvfs(stream)?.f_flag.contains(rustix::fs::StatVfsMountFlags::RDONLY);
+            Ok(!read_only)
+        }
+        Ok(_) | Err(Errno::BADF) => Ok(false),
+        Err(errno) => Err(errno),
+    }
 }
 
 /// A session keyring of its own. A kernel without keys, or a filter around the launcher, has none to leak either.

@@ -1,14 +1,14 @@
 //! Devices, links, masked and read-only paths, and /proc/sys.
 
 use std::ffi::CStr;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, chownat, fstat, mknodat, openat, symlinkat};
 use rustix::io::Errno;
 use rustix::mount::{MoveMountFlags, move_mount};
 
 use super::paths::Missing;
-use super::{Done, State, credentials, held, mounts, paths};
+use super::{Done, Failure, State, credentials, held, mounts, paths};
 use crate::launcher::plan::{Node, Target};
 use crate::launcher::text::Text;
 
@@ -57,6 +57,8 @@ pub(super) fn show_node(state: &mut State, node: &Node) -> Done {
 
 pub(super) fn bind_node(state: &State, node: &Node, source: &CStr) -> Done {
     let tree = mounts::copy(CWD, source, false)?;
+    // The device can be written to; the node's mode and owner, which are the host's, cannot.
+    mounts::make_read_only(tree.as_fd())?;
     let at = paths::open(held(state.root.as_ref())?, &node.at, Missing::File, false)?;
     Ok(mounts::attach(tree.as_fd(), at.as_fd())?)
 }
@@ -70,15 +72,37 @@ pub(super) fn link(state: &State, at: &Target, to: &CStr) -> Done {
     }
 }
 
-/// Covers a path: a directory with an empty, read-only one, anything else with /dev/null.
+/// The cover for files: a null device of the container's own, read-only, so that not even its mode can be changed. In
+/// a user namespace, where none can be made, it is the host's.
+fn null(state: &State) -> Result<OwnedFd, Failure> {
+    let null = match &state.devices {
+        Some(store) => {
+            let node = (FileType::CharacterDevice, Mode::from_raw_mode(0o666), rustix::fs::makedev(1, 3));
+            mknodat(store, c"cover", node.0, node.1, node.2)?;
+            mounts::copy(store.as_fd(), c"cover", false)?
+        }
+        None => mounts::copy(held(state.null.as_ref())?, c"", false)?,
+    };
+    mounts::make_read_only(null.as_fd())?;
+    Ok(null)
+}
+
+/// Covers a path: a directory with an empty, read-only one, anything else with a null device.
 pub(super) fn mask(state: &mut State, target: &Target) -> Done {
     let at = match paths::open(held(state.root.as_ref())?, target, Missing::Nothing, false) {
         Err(Errno::NOENT | Errno::NOTDIR) => return Ok(()), // Nothing there to hide.
         result => result?,
     };
     let is_directory = FileType::from_raw_mode(fstat(&at)?.st_mode) == FileType::Directory;
+    if !is_directory && state.cover_node.is_none() {
+        // Attached, for it is copied: kernels before 6.15 copy nothing that is detached.
+        let null = null(state)?;
+        mounts::attach(null.as_fd(), at.as_fd())?;
+        state.cover_node = Some(null);
+        return Ok(());
+    }
     let cover = match &state.cover {
-        _ if !is_directory => mounts::copy(held(state.null.as_ref())?, c"", false)?,
+        _ if !is_directory => mounts::copy(held(state.cover_node.as_ref())?, c"", false)?,
         Some(cover) => mounts::copy(cover.as_fd(), c"", false)?,
         None => {
             let attributes =

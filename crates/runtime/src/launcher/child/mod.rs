@@ -5,8 +5,10 @@ mod credentials;
 mod descriptors;
 mod files;
 mod keeper;
+mod links;
 mod mounts;
 mod paths;
+mod proc;
 mod verify;
 
 use std::os::fd::{BorrowedFd, OwnedFd, RawFd};
@@ -52,6 +54,8 @@ pub(super) struct State {
     keeper: Option<OwnedFd>,
     /// The mount that covers masked directories, once there is one.
     cover: Option<OwnedFd>,
+    /// The node that covers masked files, once there is one.
+    cover_node: Option<OwnedFd>,
     trees: Vec<Option<OwnedFd>>,
     namespaces: Vec<Option<OwnedFd>>,
     /// For the status file.
@@ -74,6 +78,7 @@ impl State {
             nodes: 0,
             keeper: None,
             cover: None,
+            cover_node: None,
             trees: empty(plan.trees),
             namespaces: empty(plan.joined),
             buffer: vec![0; plan.status_bytes],
@@ -96,6 +101,8 @@ impl State {
 enum Failure {
     /// The kernel said no.
     Kernel(Errno),
+    /// It is not to be done, for the reason that the text gives.
+    Refused(&'static str),
     /// A check found something else; it is in the report.
     Differs,
 }
@@ -115,8 +122,13 @@ fn run(start: &Start<'_>, state: &mut State, phase: Phase, steps: &[Step]) {
         match perform(start, state, &step.action) {
             Ok(()) => {}
             Err(failure) => {
-                if let Failure::Kernel(errno) = failure {
-                    start.report.fail(errno);
+                match failure {
+                    Failure::Kernel(errno) => start.report.fail(errno),
+                    Failure::Refused(why) => {
+                        start.report.text(why.as_bytes());
+                        start.report.fail(Errno::PERM);
+                    }
+                    Failure::Differs => {}
                 }
                 sys::exec::exit(1)
             }
@@ -192,6 +204,7 @@ fn perform(start: &Start<'_>, state: &mut State, action: &Action) -> Done {
             Ok(paths::open(held(state.root.as_ref())?, target, paths::Missing::Directory, false).map(drop)?)
         }
         Action::PivotRoot => mounts::pivot_root(state),
+        Action::ReopenStreams => descriptors::reopen_streams(state),
         Action::DetachOldRoot => mounts::detach_old_root(),
         Action::VerifyFiles => verify::files(start, state),
         Action::OwnStreams(uid) => descriptors::own_streams(*uid),

@@ -10,7 +10,7 @@ use rustix::mount::{
     fsconfig_set_flag, fsconfig_set_string, fsmount, fsopen, move_mount, open_tree, unmount,
 };
 
-use super::{Done, State, held, paths};
+use super::{Done, Failure, State, held, paths, proc};
 use crate::launcher::plan::{MountAction, Source};
 use crate::launcher::text::Text;
 use crate::sys::mount::{MountAttr, mount_setattr};
@@ -84,9 +84,18 @@ pub(super) fn attach_root(state: &State) -> Done {
 
 pub(super) fn mount(state: &mut State, mount: &MountAction) -> Done {
     let root = held(state.root.as_ref())?;
+    proc::refuse_names(mount)?;
     let (tree, at) = match &mount.source {
         Source::New { typ, source, options, mode_of_target } => {
-            let at = paths::open(root, &mount.target, paths::Missing::Directory, mount.plain_target)?;
+            let at = paths::open(root, &mount.target, paths::Missing::Directory, mount.plain_target);
+            let at = match at {
+                Err(Errno::LOOP) if mount.plain_target => {
+                    return Err(Failure::Refused(
+                        "it must be mounted on an ordinary directory, and the path leads through a symbolic link",
+                    ));
+                }
+                at => at?,
+            };
             let mode = if *mode_of_target { Some(mode_option(at.as_fd())?) } else { None };
             let mode = mode.as_ref().and_then(|mode| CStr::from_bytes_until_nul(mode.as_bytes()).ok());
             let options = options
@@ -101,6 +110,7 @@ pub(super) fn mount(state: &mut State, mount: &MountAction) -> Done {
             (tree, at)
         }
     };
+    proc::refuse(root, tree.as_fd(), at.as_fd(), mount)?;
     change(tree.as_fd(), mount)?;
     attach(tree.as_fd(), at.as_fd())?;
     if let Some(slot) = mount.keep {

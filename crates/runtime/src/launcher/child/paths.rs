@@ -1,11 +1,13 @@
 //! Finding and making paths inside the container's root while it is still not the process's root. The kernel resolves
 //! them (openat2(2), RESOLVE_IN_ROOT): a symbolic link in an image leads nowhere else, however it changes meanwhile.
 
+use std::ffi::CStr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use rustix::fs::{Mode, OFlags, ResolveFlags, mkdirat, openat2};
 use rustix::io::{self, Errno};
 
+use super::links;
 use crate::launcher::plan::Target;
 
 /// What to make where nothing is.
@@ -24,20 +26,28 @@ const TRIES: usize = 16;
 
 /// Opens a path below the root, with O_PATH.
 pub(super) fn open(root: BorrowedFd<'_>, target: &Target, missing: Missing, plain: bool) -> io::Result<OwnedFd> {
-    match resolve(root, target.relative(), plain) {
-        Err(Errno::NOENT) if missing != Missing::Nothing => make(root, target, missing, plain),
-        result => result,
-    }
+    open_or_make(root, target.relative(), missing, plain)
 }
 
 /// The directory that holds the path, made if it is missing.
 pub(super) fn parent(root: BorrowedFd<'_>, target: &Target) -> io::Result<OwnedFd> {
-    let parents = target.prefixes.len().saturating_sub(1);
-    descend(root, target, parents, false)
+    open_or_make(root, target.parent(), Missing::Directory, false)
+}
+
+fn open_or_make(root: BorrowedFd<'_>, path: &CStr, missing: Missing, plain: bool) -> io::Result<OwnedFd> {
+    match resolve(root, path, plain) {
+        Err(Errno::NOENT) if missing != Missing::Nothing => {}
+        result => return result,
+    }
+    if plain {
+        return make(root, path.to_bytes(), missing);
+    }
+    // Links into nothing lead to what is made.
+    make(root, links::follow(root, path)?.as_bytes(), missing)
 }
 
 /// Opens a path of any length, in the root, following links but the kernel's magic ones.
-fn resolve(root: BorrowedFd<'_>, path: &std::ffi::CStr, plain: bool) -> io::Result<OwnedFd> {
+pub(super) fn resolve(root: BorrowedFd<'_>, path: &CStr, plain: bool) -> io::Result<OwnedFd> {
     let links = if plain { ResolveFlags::NO_SYMLINKS } else { ResolveFlags::empty() };
     let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS | links;
     let mut result = Err(Errno::AGAIN);
@@ -50,27 +60,23 @@ fn resolve(root: BorrowedFd<'_>, path: &std::ffi::CStr, plain: bool) -> io::Resu
     result
 }
 
-fn make(root: BorrowedFd<'_>, target: &Target, missing: Missing, plain: bool) -> io::Result<OwnedFd> {
-    let all = target.prefixes.len();
-    if missing == Missing::Directory {
-        return descend(root, target, all, plain);
-    }
-    let parent = descend(root, target, all.saturating_sub(1), plain)?;
-    let name = target.names.last().ok_or(Errno::ISDIR)?;
-    let flags = OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::RDONLY;
-    let resolve_here = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS;
-    openat2(&parent, name, flags, Mode::from_raw_mode(0o644), resolve_here).map(drop).map_err(dangling)?;
-    resolve(root, target.relative(), plain)
-}
-
-/// Walks down the first components, making directories that are missing.
-fn descend(root: BorrowedFd<'_>, target: &Target, depth: usize, plain: bool) -> io::Result<OwnedFd> {
-    let mut at = resolve(root, c".", plain)?;
-    for (prefix, name) in target.prefixes.iter().zip(&target.names).take(depth) {
-        at = match resolve(root, prefix, plain) {
+/// Walks down a path without links, making what is missing. A link that somebody puts there meanwhile is an error.
+fn make(root: BorrowedFd<'_>, path: &[u8], missing: Missing) -> io::Result<OwnedFd> {
+    let mut at = resolve(root, c".", true)?;
+    let mut names = path.split(|byte| *byte == b'/').filter(|name| !name.is_empty()).peekable();
+    while let Some(name) = names.next() {
+        let mut bytes = [0; 256];
+        bytes.get_mut(..name.len()).ok_or(Errno::NAMETOOLONG)?.copy_from_slice(name);
+        let name = CStr::from_bytes_until_nul(&bytes).map_err(|_no_nul| Errno::NAMETOOLONG)?;
+        let is_file = names.peek().is_none() && missing == Missing::File;
+        at = match below(at.as_fd(), name, OFlags::PATH) {
             Err(Errno::NOENT) => {
-                mkdirat(at.as_fd(), name, Mode::from_raw_mode(0o755)).map_err(dangling)?;
-                resolve(root, prefix, plain)?
+                if is_file {
+                    below(at.as_fd(), name, OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW).map(drop)?;
+                } else {
+                    mkdirat(&at, name, Mode::from_raw_mode(0o755))?;
+                }
+                below(at.as_fd(), name, OFlags::PATH)?
             }
             result => result?,
         };
@@ -78,7 +84,9 @@ fn descend(root: BorrowedFd<'_>, target: &Target, depth: usize, plain: bool) -> 
     Ok(at)
 }
 
-/// A name that leads nowhere and exists is a link into nothing. Nothing is made behind it.
-fn dangling(errno: Errno) -> Errno {
-    if errno == Errno::EXIST { Errno::NOENT } else { errno }
+/// Opens a name of a directory, which is no link.
+fn below(directory: BorrowedFd<'_>, name: &CStr, flags: OFlags) -> io::Result<OwnedFd> {
+    let mode = if flags.contains(OFlags::CREATE) { Mode::from_raw_mode(0o644) } else { Mode::empty() };
+    let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
+    openat2(directory, name, flags | OFlags::CLOEXEC, mode, resolve)
 }

@@ -9,7 +9,7 @@ use rustix::fs::{
 };
 use rustix::io::Errno;
 
-use super::{Done, Failure, Start, State, held, mounts};
+use super::{Done, Failure, Start, State, descriptors, held, mounts};
 use crate::launcher::plan::{Check, MountWords, Proof, Target, Wanted};
 use crate::launcher::status;
 use crate::launcher::text::{Text, number};
@@ -226,12 +226,13 @@ fn file(state: &State, wanted: &Wanted) -> Found {
         Wanted::Root => root(held(state.root.as_ref())?),
         Wanted::ReadOnlyRoot => read_only(c"/"),
         Wanted::ReadOnly(target) => read_only(&target.path),
-        Wanted::Masked(target) => masked(target),
+        Wanted::Masked { target, own } => masked(state, target, *own),
+        Wanted::Streams => streams(state),
         Wanted::Mounted { target, flags } => mounted(target, *flags),
-        Wanted::Device { target, device } => {
+        Wanted::Device { target, device, of_host } => {
             let found = stat(target.path.as_c_str())?;
             if found.st_rdev == *device {
-                return same();
+                return if *of_host { read_only(&target.path) } else { same() };
             }
             let (major, minor) = (rustix::fs::major(found.st_rdev), rustix::fs::minor(found.st_rdev));
             other(format_args!("{major}:{minor}"))
@@ -263,7 +264,16 @@ fn read_only(path: &std::ffi::CStr) -> Found {
     }
 }
 
-fn masked(target: &Target) -> Found {
+fn streams(state: &State) -> Found {
+    for number in 0..3 {
+        if descriptors::is_null_of_host(state, number)? {
+            return other(format_args!("the host's /dev/null as {number}"));
+        }
+    }
+    same()
+}
+
+fn masked(state: &State, target: &Target, own: bool) -> Found {
     let found = match statx(CWD, target.path.as_c_str(), AtFlags::empty(), StatxFlags::BASIC_STATS) {
         Ok(found) => found,
         Err(Errno::NOENT | Errno::NOTDIR) => return same(),
@@ -275,7 +285,12 @@ fn masked(target: &Target) -> Found {
     if !covered || !(is_null || is_directory) {
         return other(format_args!("visible"));
     }
-    if is_directory { read_only(&target.path) } else { same() }
+    let null = fstat(held(state.null.as_ref())?)?;
+    let device = rustix::fs::makedev(found.stx_dev_major, found.stx_dev_minor);
+    if own && (device, found.stx_ino) == (null.st_dev, null.st_ino) {
+        return other(format_args!("covered by the host's /dev/null"));
+    }
+    read_only(&target.path)
 }
 
 fn mounted(target: &Target, flags: u64) -> Found {

@@ -46,7 +46,7 @@ pub(crate) enum Action {
     ResetSignals,
     /// Open the host's /proc entry of this process: what it says needs no trust in the container's own /proc.
     OpenProcess,
-    /// Open the host's /dev/null, the cover for masked files.
+    /// Open the host's /dev/null: what the container must not have as its own to change.
     OpenNull,
     /// Leave the caller's keys.
     NewKeyring,
@@ -92,6 +92,8 @@ pub(crate) enum Action {
     MakeDirectory(Target),
     /// Make the container's root the process's.
     PivotRoot,
+    /// Open the container's /dev/null in place of the host's among the standard streams.
+    ReopenStreams,
     /// Let go of the old root.
     DetachOldRoot,
     /// Compare the file system with what was asked for.
@@ -245,6 +247,7 @@ impl fmt::Display for Action {
             Self::ReadOnlyRoot => f.write_str("make root read-only"),
             Self::MakeDirectory(target) => write!(f, "make directory {}", path(&target.path)),
             Self::PivotRoot => f.write_str("pivot root"),
+            Self::ReopenStreams => f.write_str("open /dev/null again for the standard streams"),
             Self::DetachOldRoot => f.write_str("detach the old root"),
             Self::VerifyFiles => f.write_str("verify the file system"),
             Self::OwnStreams(uid) => write!(f, "give the standard streams to user {}", uid.as_raw()),

@@ -60,14 +60,25 @@ pub(crate) enum Wanted {
     ReadOnlyRoot,
     /// A mount is there, with these ST_* flags among others.
     Mounted { target: Target, flags: u64 },
-    /// A path is covered, if it exists.
-    Masked(Target),
+    /// A path is covered, if it exists, by something that cannot be changed.
+    Masked {
+        target: Target,
+        /// Whether the cover is of the container's own; in a user namespace no node can be made.
+        own: bool,
+    },
     /// A path is read-only, if it exists.
     ReadOnly(Target),
     /// The working directory lies in the root and is this one.
     Directory(CString),
     /// A device node.
-    Device { target: Target, device: u64 },
+    Device {
+        target: Target,
+        device: u64,
+        /// Whether it is the host's, which must be read-only then: its owner and mode are not the container's to change.
+        of_host: bool,
+    },
+    /// No standard stream is the host's /dev/null.
+    Streams,
 }
 
 impl Wanted {
@@ -78,9 +89,10 @@ impl Wanted {
             Self::Root
                 | Self::ReadOnlyRoot
                 | Self::Mounted { .. }
-                | Self::Masked(_)
+                | Self::Masked { .. }
                 | Self::ReadOnly(_)
                 | Self::Device { .. }
+                | Self::Streams
         )
     }
 }
@@ -124,7 +136,8 @@ impl fmt::Display for Wanted {
             Self::JoinedNamespace { .. } => f.write_str("the one that was named"),
             Self::Root => f.write_str("the container's alone"),
             Self::Mounted { flags, .. } => write!(f, "mounted {}", MountWords(*flags)),
-            Self::Masked(_) => f.write_str("covered"),
+            Self::Masked { .. } => f.write_str("covered, read-only"),
+            Self::Streams => f.write_str("none that is the host's /dev/null"),
             Self::ReadOnlyRoot | Self::ReadOnly(_) => f.write_str("read-only"),
             Self::Directory(path) => f.write_str(&path.to_string_lossy()),
             Self::Device { device, .. } => {

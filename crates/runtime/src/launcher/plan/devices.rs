@@ -120,9 +120,6 @@ pub(super) fn plan(
     for device in listed {
         nodes.push(listed_node(device)?);
     }
-    if keep == Keep::Mounts {
-        draft.step("linux.devices", Action::MakeDeviceStore);
-    }
     for node in nodes {
         let (target, device) = (node.at.clone(), node.device);
         let action = if keeper.confined {
@@ -134,7 +131,8 @@ pub(super) fn plan(
             Action::MakeNode(Box::new(node))
         };
         draft.step("linux.devices", action);
-        draft.check("linux.devices", Wanted::Device { target, device });
+        let of_host = keeper.confined;
+        draft.check("linux.devices", Wanted::Device { target, device, of_host });
     }
     for (path, to) in LINKS {
         draft.step("linux.devices", Action::Link { at: Target::new(Path::new(path))?, to: to.to_owned() });

@@ -48,6 +48,10 @@ pub(super) fn plan(asked: &Asked<'_>, keeper: &Keeper, draft: &mut Draft) -> Res
     draft.step("root.path", Action::AttachRoot);
     names(asked, keeper, draft)?;
     let read_only = mounts::steps(planned, draft);
+    let masks_own = !keeper.confined && asked.linux.masked_paths().as_ref().is_some_and(|paths| !paths.is_empty());
+    if masks_own || (no_devices && !dev_is_bound) {
+        draft.step("linux.devices", Action::MakeDeviceStore);
+    }
     devices::plan(asked, keeper, keep, dev_is_bound, draft)?;
     sysctls(asked, keeper, draft)?;
 
@@ -63,7 +67,7 @@ pub(super) fn plan(asked: &Asked<'_>, keeper: &Keeper, draft: &mut Draft) -> Res
     for path in asked.linux.masked_paths().iter().flatten() {
         let target = Target::new(Path::new(path))?;
         draft.step("linux.maskedPaths", Action::Mask(target.clone()));
-        draft.check(format!("linux.maskedPaths {path}"), Wanted::Masked(target));
+        draft.check(format!("linux.maskedPaths {path}"), Wanted::Masked { target, own: !keeper.confined });
     }
     for slot in read_only {
         draft.step("mounts", Action::ReadOnlyMount { slot });
@@ -76,6 +80,8 @@ pub(super) fn plan(asked: &Asked<'_>, keeper: &Keeper, draft: &mut Draft) -> Res
     draft.step("root.path", Action::PivotRoot);
     draft.step("root.path", Action::DetachOldRoot);
     draft.check("root.path", Wanted::Root);
+    draft.step("process", Action::ReopenStreams);
+    draft.check("process", Wanted::Streams);
     if let Some((propagation, recursive)) = later {
         draft.step("linux.rootfsPropagation", Action::Propagation { path: c"/".to_owned(), recursive, propagation });
     }

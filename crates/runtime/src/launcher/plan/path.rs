@@ -44,6 +44,11 @@ impl Target {
         self.prefixes.last().map_or(c".", CString::as_c_str)
     }
 
+    /// The path of the directory that holds it, relative to the root; `.` for the root.
+    pub(crate) fn parent(&self) -> &std::ffi::CStr {
+        self.prefixes.iter().rev().nth(1).map_or(c".", CString::as_c_str)
+    }
+
     /// Whether the other path is this one or below it.
     pub(crate) fn contains(&self, other: &Self) -> bool {
         other.names.starts_with(&self.names)

@@ -219,7 +219,7 @@ fn edit(pod: &mut Value, change: &Value) {
 fn the_changes_proposed_for_200_refused_pods_have_them_admitted() {
     let mut pods: Vec<Value> = (1..=200).map(odd_pod).collect();
     let ask = |pods: &[Value]| {
-        let stream: String = pods.iter().map(|pod| format!("{pod}\n")).collect();
+        let stream = pods.iter().map(Value::to_string).collect::<Vec<_>>().join("\n");
         lines(&ringfence(["check", "--cluster", CLUSTER, "-o", "jsonl", "-"], stream))
     };
     let answers = ask(&pods);

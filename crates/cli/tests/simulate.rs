@@ -74,6 +74,17 @@ fn a_large_dump_is_read_as_it_comes() {
 }
 
 #[test]
+fn a_large_dump_is_no_hindrance_to_a_check() {
+    let dump = large("],\"kind\":\"List\"}\n");
+    let pod =
+        "{apiVersion: v1, kind: Pod, metadata: {name: p, namespace: a}, spec: {containers: [{name: c, image: i}]}}";
+    let ran = ringfence(["check", "-o", "jsonl", "--cluster", dump.path().to_str().unwrap(), "-"], pod);
+    let line: Value = serde_json::from_str(&ran.out).unwrap();
+    assert_eq!((ran.code, &line["admission"]["allowed"]), (0, &json!(true)), "{}", ran.err);
+    assert_eq!(line["admission"]["assumptions"], json!(["serviceAccountExists"]));
+}
+
+#[test]
 fn half_of_a_large_dump_is_said_and_used() {
     let dump = large(",{\"apiVersion\":\"v1\",\"kind\":\"Pod\",\"meta");
     let path = dump.path().to_str().unwrap();

@@ -43,6 +43,11 @@ pub(crate) struct AsArgs {
 }
 
 impl AsArgs {
+    /// Whether somebody asks.
+    pub(crate) fn is_given(&self) -> bool {
+        self.user.is_some()
+    }
+
     /// The user, in the groups that the API server adds.
     pub(crate) fn user(&self) -> User {
         User::impersonated(self.user.as_deref().unwrap_or_default(), &self.groups)

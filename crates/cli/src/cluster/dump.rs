@@ -5,7 +5,9 @@ use ringfence_manifest::{Document, Node};
 use serde_json::Value;
 
 use super::Needs;
+use super::stream::{Raw, each};
 use crate::commands::{complain, warn};
+use crate::input::{Entry, InputError};
 
 /// Adds what is needed of a file's objects. False if a document could not be read, which has then been said.
 pub(super) fn add(builder: &mut Builder, source: &str, bytes: &[u8], needs: Needs) -> bool {
@@ -23,6 +25,42 @@ pub(super) fn add(builder: &mut Builder, source: &str, bytes: &[u8], needs: Need
         }
     }
     whole
+}
+
+#[derive(serde::Deserialize)]
+struct Head {
+    #[serde(default, rename = "apiVersion")]
+    api_version: String,
+    #[serde(default)]
+    kind: String,
+}
+
+/// The same for a large file, an object at a time.
+pub(super) fn add_large(builder: &mut Builder, entry: &Entry, needs: Needs) -> Result<bool, InputError> {
+    let source = entry.name();
+    let mut visit = |raw: Raw| {
+        let head = serde_json::from_str(&raw.json);
+        let Head { mut api_version, mut kind } = match head {
+            Ok(head) => head,
+            Err(error) => {
+                warn(&crate::view::clean(&format!("{source}: an object cannot be read: {error}")));
+                return;
+            }
+        };
+        if let (Some((of_items, item)), true) = (raw.list_type(), kind.is_empty()) {
+            of_items.clone_into(&mut api_version);
+            item.clone_into(&mut kind);
+        }
+        if !Kind::of(&api_version, &kind).is_some_and(|kind| needs.wants(kind)) {
+            return;
+        }
+        if let Ok(Value::Object(mut fields)) = serde_json::from_str(&raw.json) {
+            fields.insert("apiVersion".to_owned(), api_version.into());
+            fields.insert("kind".to_owned(), kind.into());
+            builder.add(&source, Value::Object(fields));
+        }
+    };
+    each(entry, &mut visit, &mut |_| {})
 }
 
 struct File<'a> {

@@ -13,7 +13,7 @@ use std::path::PathBuf;
 use ringfence_admission::cluster::{Builder, Platform, Snapshot};
 
 use crate::commands::{chain, complain, warn};
-use crate::input::Inputs;
+use crate::input::{Entry, Inputs};
 
 pub(crate) use needs::Needs;
 pub(crate) use pod_security::{PodSecurityArgs, PodSecurityError, read as read_pod_security};
@@ -101,8 +101,13 @@ impl ClusterArgs {
                 incomplete = true;
             }
             for entry in entries {
-                match entry.read() {
-                    Ok(bytes) => incomplete |= !dump::add(&mut builder, &entry.name(), &bytes, needs),
+                let whole = if is_large(&entry) {
+                    dump::add_large(&mut builder, &entry, needs)
+                } else {
+                    entry.read().map(|bytes| dump::add(&mut builder, &entry.name(), &bytes, needs))
+                };
+                match whole {
+                    Ok(whole) => incomplete |= !whole,
                     Err(error) => {
                         complain(&chain(&error));
                         incomplete = true;
@@ -132,6 +137,12 @@ impl ClusterArgs {
         }
         builder
     }
+}
+
+/// Whether a file is better gone through than read as a whole, which would tell places but takes memory.
+fn is_large(entry: &Entry) -> bool {
+    let Entry::File(path) = entry else { return false };
+    std::fs::metadata(path).is_ok_and(|metadata| metadata.len() > 64 << 20)
 }
 
 /// Says what is wrong with a cluster's objects, and what is missed among them.

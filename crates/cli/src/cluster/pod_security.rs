@@ -35,6 +35,11 @@ pub(crate) enum PodSecurityError {
 }
 
 impl PodSecurityArgs {
+    /// Whether there is a configuration.
+    pub(crate) fn is_given(&self) -> bool {
+        self.pod_security_config.is_some()
+    }
+
     /// Reads the configuration. `newest` is what `latest` means.
     pub(crate) fn load(&self, newest: Option<Version>) -> Result<PodSecurity, PodSecurityError> {
         let pod_security = self.pod_security_config.as_deref().map(read).transpose()?.unwrap_or_default();

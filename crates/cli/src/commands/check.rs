@@ -99,7 +99,8 @@ pub(crate) fn main(args: &Args) -> Exit {
     if let Some(control) = &args.explain {
         return super::control_page::print(control);
     }
-    if !args.cluster.is_given() {
+    // A configuration or a user alone asks a cluster of which nothing else is known.
+    if !args.cluster.is_given() && !args.pod_security.is_given() && !args.who.is_given() {
         let restricted = Standard { level: Level::Restricted, versions: Versions::One(Version::LATEST) };
         let asked = if args.standards.is_empty() { vec![restricted] } else { args.standards.clone() };
         return check(args, Against { standards: &asked, newest: args.kube_version, judge: None }, Exit::Clean);

@@ -64,21 +64,7 @@ fn a_cluster_without_namespaces_is_asked_all_the_same() {
     let yaml = "apiVersion: pod-security.admission.config.k8s.io/v1\nkind: PodSecurityConfiguration\ndefaults: {enforce: restricted}\n";
     std::fs::write(config.path(), yaml).unwrap();
     let path = config.path().to_str().unwrap();
-    let ran = ringfence(
-        [
-            "check",
-            "--platform",
-            "kubernetes",
-            "--pod-security-config",
-            path,
-            "--kube-version",
-            "v1.20",
-            "-o",
-            "jsonl",
-            "-",
-        ],
-        pod,
-    );
+    let ran = ringfence(["check", "--pod-security-config", path, "--kube-version", "v1.20", "-o", "jsonl", "-"], pod);
     let admission = &lines(&ran)[0]["admission"];
     assert_eq!((&admission["allowed"], &admission["by"]), (&json!(false), &json!("PodSecurity")));
     assert_eq!(admission["assumptions"][0], "namespaceExists");

@@ -63,3 +63,10 @@ pub(crate) fn clone3(
         }
     }
 }
+
+/// Makes a cgroup namespace whose root is the caller's cgroup.
+pub(crate) fn new_cgroup_namespace() -> rustix::io::Result<()> {
+    // SAFETY: a number is passed, and no memory, descriptor or file system state is unshared.
+    let result = unsafe { libc::syscall(libc::SYS_unshare, libc::CLONE_NEWCGROUP) };
+    super::check(result).map(drop)
+}

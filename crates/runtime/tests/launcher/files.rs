@@ -163,9 +163,11 @@ fn a_process_that_can_mount_cannot_open_the_hosts_devices_either() {
     assert!(seen.out.ends_with("end\n"), "{seen:?}");
     // The cgroup is gone with it.
     let group = seen.out.lines().find_map(|line| line.strip_prefix("0::")).expect("a cgroup");
-    assert!(group.contains("ringfence-"), "{seen:?}");
+    assert_eq!(group, "/", "the container sees no cgroup above its own: {seen:?}");
+    let ours = format!("ringfence-{}-", std::process::id());
     for base in ["/sys/fs/cgroup", "/sys/fs/cgroup/unified"] {
-        assert!(!std::path::Path::new(&format!("{base}{group}")).exists());
+        let mut left = fs::read_dir(base).into_iter().flatten().flatten();
+        assert!(left.all(|entry| !entry.file_name().to_string_lossy().starts_with(&ours)), "{base}");
     }
 
     // One that may open all devices may open this one, too.
@@ -204,6 +206,24 @@ fn the_cgroup_hierarchies_are_shown_read_only() {
     let seen = bed.sh("cat /sys/fs/cgroup/cgroup.procs /sys/fs/cgroup/*/cgroup.procs > /dev/null && echo shown; mkdir /sys/fs/cgroup/x /sys/fs/cgroup/devices/x").expect("a start");
     assert!(seen.out.contains("Read-only file system"), "{seen:?}");
     assert!(!seen.out.contains("cgroup/x: Permission"), "{seen:?}");
+}
+
+#[test]
+fn the_cgroup_hierarchies_are_read_only_where_writable_ones_are_asked_for() {
+    let Some(mut bed) = Bed::new() else { return };
+    if !is_root() {
+        println!("skipped: not root");
+        return;
+    }
+    bed.mount("/sys/fs/cgroup", "cgroup", "cgroup", &["nosuid", "noexec", "nodev", "relatime", "rw"]);
+    let seen = bed
+        .sh("cd /sys/fs/cgroup; mkdir x */x; for f in cgroup.procs */cgroup.procs; do echo $$ > $f && echo written; done; grep -E ' /sys/fs/cgroup[ /]' /proc/self/mountinfo")
+        .expect("a start");
+    assert!(seen.out.contains("Read-only file system") && !seen.out.contains("written"), "{seen:?}");
+    let mounts = seen.out.lines().filter(|line| line.contains(" - "));
+    for mount in mounts {
+        assert!(mount.split(' ').nth(5).is_some_and(|options| options.starts_with("ro")), "{mount}");
+    }
 }
 
 #[test]

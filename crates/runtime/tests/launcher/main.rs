@@ -2,6 +2,7 @@
 
 mod credentials;
 mod descriptors;
+mod devices;
 mod differential;
 mod files;
 mod harness;

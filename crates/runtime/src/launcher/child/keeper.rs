@@ -33,7 +33,9 @@ pub(in crate::launcher) fn keep(start: &Start<'_>, state: &mut State) -> ! {
     run(start, state, Phase::Keeper, &start.plan.keeper.steps);
     start.report.at(Phase::Clone, 0);
     let cgroup = start.guard.map(|guard| guard.group.as_fd());
-    let cloned = clone::clone3(u64::from(start.plan.keeper.container), cgroup, || {
+    // A cgroup namespace made here would begin at the keeper's cgroup; the container makes it in its own.
+    let later = if cgroup.is_some() { Kind::Cgroup.flag() } else { 0 };
+    let cloned = clone::clone3(u64::from(start.plan.keeper.container & !later), cgroup, || {
         contain(start, state);
     });
     match cloned {

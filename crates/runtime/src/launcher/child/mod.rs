@@ -175,6 +175,7 @@ fn perform(start: &Start<'_>, state: &mut State, action: &Action) -> Done {
         }
         Action::AdoptOrphans => keeper::adopt_orphans(state),
 
+        Action::NewCgroupNamespace => Ok(sys::clone::new_cgroup_namespace()?),
         Action::PlaceDescriptors => descriptors::place(start),
         Action::ResetSignals => Ok(sys::signal::reset()?),
         Action::OpenProcess => descriptors::open_process(start, state),

@@ -40,6 +40,8 @@ pub(crate) enum Action {
     /// Adopt what the container leaves behind, so that it can be ended.
     AdoptOrphans,
 
+    /// Make the cgroup that guards devices the highest that the container can see, so that it cannot leave it.
+    NewCgroupNamespace,
     /// Put the standard streams and the kept descriptors under their numbers.
     PlaceDescriptors,
     /// Set all signals to their defaults.
@@ -216,6 +218,7 @@ impl fmt::Display for Action {
             Self::OomScoreAdj(value) => write!(f, "set the OOM score adjustment to {value}"),
             Self::HideMemory => f.write_str("keep other processes from tracing the set-up"),
             Self::AdoptOrphans => f.write_str("adopt orphans"),
+            Self::NewCgroupNamespace => f.write_str("make a cgroup namespace"),
             Self::PlaceDescriptors => f.write_str("place file descriptors"),
             Self::ResetSignals => f.write_str("reset signals"),
             Self::OpenProcess => f.write_str("open /proc/self"),

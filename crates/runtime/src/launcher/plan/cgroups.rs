@@ -1,4 +1,6 @@
-//! Mounts of type `cgroup`: the container's view of the cgroup hierarchies.
+//! Mounts of type `cgroup`: the container's view of the cgroup hierarchies. It is read-only even where the spec asks
+//! for a writable one, as for privileged containers: the groups are the launcher's, for it makes none for a container,
+//! and a container that could write to them could change what the host's own processes may use.
 
 use super::action::MountAction;
 use super::mounts::{self, Ahead, Planned};
@@ -21,13 +23,14 @@ pub(super) fn plan(
     if let Some((name, _)) = options.data.first() {
         return Err(unsupported(format!("mount option {name:?} of a cgroup mount (mounts)"), LAUNCHER));
     }
-    let mut attributes = MountAttr { set: options.attributes.set, ..MountAttr::default() };
+    let mut attributes = MountAttr { set: options.attributes.set | libc::MOUNT_ATTR_RDONLY, ..MountAttr::default() };
     if no_devices {
         attributes.set |= libc::MOUNT_ATTR_NODEV;
     }
     if asked.facts.cgroups.is_empty() {
         // A cgroup namespace shows its own root; without one, what the launcher sees is shown.
-        if keeper.container & Kind::Cgroup.flag() != 0 {
+        // So does the one that a guard of devices comes with.
+        if keeper.container & Kind::Cgroup.flag() != 0 || draft.devices.is_some() {
             let options = Options { attributes, ..Options::default() };
             return Ok(vec![mounts::new("cgroup2", Some(c"cgroup".to_owned()), target, options, no_devices, draft)?]);
         }

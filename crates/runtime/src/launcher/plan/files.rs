@@ -25,6 +25,13 @@ pub(super) fn plan(asked: &Asked<'_>, keeper: &Keeper, draft: &mut Draft) -> Res
     let keep = devices::keep(asked, keeper, credentials::bounding(asked))?;
     if keep == devices::Keep::Cgroup {
         draft.devices = Some(devices::allowed(asked)?);
+        if joins(asked, oci_spec::runtime::LinuxNamespaceType::Cgroup) {
+            return Err(unsupported("joining a cgroup namespace with CAP_SYS_ADMIN (linux.namespaces)", LAUNCHER));
+        }
+        draft.step("linux.resources.devices", Action::NewCgroupNamespace);
+        let not = asked.facts.namespace(Kind::Cgroup);
+        draft.checks.retain(|check| !matches!(check.wanted, Wanted::SameNamespace { kind: Kind::Cgroup, .. }));
+        draft.check("linux.resources.devices", Wanted::NewNamespace { kind: Kind::Cgroup, not });
     }
     let no_devices = keep == devices::Keep::Mounts;
     let planned = mounts::plan(asked, keeper, no_devices, draft)?;

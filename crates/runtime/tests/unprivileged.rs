@@ -7,7 +7,13 @@ use std::path::Path;
 use std::process::Command;
 
 use ringfence_context::capability::CapSet;
+use ringfence_runtime::engine::Exit;
 use ringfence_runtime::launcher::BuiltIn;
+use ringfence_runtime::rootfs::RootfsRequest;
+use ringfence_runtime::run::{PodRun, RunOptions};
+use ringfence_runtime::spec::ProcessArgs;
+use ringfence_runtime::state::StateDir;
+use ringfence_runtime::volume::NoObjects;
 use serde_json::json;
 
 /// Set for the process that has become another user.
@@ -62,6 +68,47 @@ fn root_in_the_container_is_the_caller_outside() {
         .unwrap_or_else(|error| panic!("{error:?}"));
     assert_eq!(observed.state.uid, Some(0));
     assert_eq!(observed.state.capabilities.unwrap().effective, CapSet(0xaa04_35fb));
+}
+
+/// Not a test of its own when root runs it.
+#[test]
+fn what_the_caller_may_not_make_on_the_machine_is_stood_in_for() {
+    if support::is_root() {
+        return;
+    }
+    let pod = support::pod(json!({
+        "metadata": {"name": "web"},
+        "spec": {
+            "volumes": [
+                {"name": "new", "hostPath": {"path": "/ringfence-is-not-here"}},
+                {"name": "etc", "hostPath": {"path": "/etc"}},
+                {"name": "claim", "persistentVolumeClaim": {"claimName": "c"}}
+            ],
+            "containers": [{"name": "c", "image": "local/root:1", "volumeMounts": [
+                {"name": "new", "mountPath": "/new"},
+                {"name": "etc", "mountPath": "/part", "subPath": "ringfence/is-not-here"},
+                {"name": "claim", "mountPath": "/claim"}
+            ]}]
+        }
+    }));
+    let state = StateDir::create(Path::new(support::INSIDE)).unwrap();
+    let effective = support::effective(&pod, &support::facts());
+    let container = &effective.containers[0];
+    let options = RunOptions {
+        state: &state,
+        binary: Path::new(support::INSIDE),
+        objects: &NoObjects,
+        seccomp_root: None,
+        create_host_paths: true,
+    };
+    let run = PodRun::prepare(&pod, &effective, container, options).unwrap_or_else(|error| panic!("{error:?}"));
+    assert_eq!(run.stand_ins().keys().map(String::as_str).collect::<Vec<_>>(), ["claim", "etc", "new"]);
+    assert!(run.created_paths().is_empty());
+    let script = "test -d /new && test -d /part && echo x > /claim/file";
+    let process = ProcessArgs { args: ["sh", "-c", script].map(str::to_owned).to_vec(), ..ProcessArgs::default() };
+    let image = support::image("");
+    let exit = run.run(&BuiltIn::new().keep_groups(true), container, &RootfsRequest::Host(&image), &process);
+    assert_eq!(exit.unwrap_or_else(|error| panic!("{error:?}")), Exit::Code(0));
 }
 
 #[test]

@@ -5,6 +5,8 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt, FileTypeExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+use rustix::fs::Access;
+
 use super::{VolumeError, invalid, io_error};
 
 /// A path of the machine.
@@ -18,6 +20,13 @@ pub(super) enum HostPath {
     NoDirectory,
     /// A file that would have to be made.
     NoFile,
+}
+
+/// Whether the caller may make what is missing at `path`: without privilege that is seldom so.
+pub(super) fn can_make(path: &Path) -> bool {
+    path.ancestors()
+        .find(|there| there.exists())
+        .is_some_and(|there| rustix::fs::access(there, Access::WRITE_OK | Access::EXEC_OK).is_ok())
 }
 
 /// Checks the path's type. What is missing is made where a node would make it and `create` allows it.

@@ -236,13 +236,14 @@ impl One<'_, '_> {
 
     /// A path of the machine, or where something would have to be made and may not, something empty.
     fn host_path(&mut self, path: &str, type_: &str) -> Result<VolumeSource, VolumeError> {
-        let (name, create) = (&self.volume.name, self.options.create_host_paths);
+        let name = &self.volume.name;
+        let may = |path: &Path| self.options.create_host_paths && host_path::can_make(path);
         let mut stand_in = |path: &Path, what: &str| {
             let reason =
                 format!("{} is not there, and is not made: an empty {what} stands in for the volume", path.display());
             self.volumes.stand_ins.insert(name.clone(), reason);
         };
-        let host = match host_path::prepare(name, path, type_, create)? {
+        let host = match host_path::prepare(name, path, type_, may(Path::new(path)))? {
             HostPath::There(host) => host,
             HostPath::Made(host) => {
                 self.volumes.created.insert(PathBuf::from(path));
@@ -257,14 +258,16 @@ impl One<'_, '_> {
                 return Ok(VolumeSource::Path(empty_dir::on_disk(self.options.state, name, 0o755)?));
             }
         };
-        if !create && let Some(missing) = stand_in::would_be_made(self.effective, name, &host) {
+        if let Some(missing) = stand_in::would_be_made(self.effective, name, &host)
+            && !may(&missing)
+        {
             stand_in(&missing, "directory");
             return Ok(VolumeSource::Path(empty_dir::on_disk(self.options.state, name, 0o755)?));
         }
         for sub_path in self.effective.containers.iter().flat_map(|container| &container.mounts) {
             let Some(sub_path) = sub_path.sub_path.as_deref().filter(|_| sub_path.volume == *name) else { continue };
             let path = host.join(sub_path);
-            if create && !path.exists() {
+            if !path.exists() {
                 self.volumes.created.insert(path);
             }
         }

@@ -1,6 +1,7 @@
 //! The facts beside the manifest that a command is given.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use ringfence_context::facts::{Facts, ImagesFile, NodeFacts};
@@ -26,7 +27,7 @@ pub(crate) enum FactsError {
     Read {
         path: PathBuf,
         #[source]
-        source: std::io::Error,
+        source: io::Error,
     },
     #[error("{}:{line}:{column}: {message}", path.display())]
     Parse { path: PathBuf, line: u32, column: u32, message: String },
@@ -79,7 +80,7 @@ fn seccomp_profiles(root: &Path) -> Result<BTreeMap<String, Result<(), String>>,
     let read = |path: &Path, source| FactsError::Read { path: path.to_path_buf(), source };
     let mut profiles = BTreeMap::new();
     for entry in walkdir::WalkDir::new(root) {
-        let entry = entry.map_err(|error| read(&error.path().unwrap_or(root).to_path_buf(), error.into()))?;
+        let entry = entry.map_err(|error| read(error.path().unwrap_or(root), io::Error::other(error.to_string())))?;
         if entry.file_type().is_dir() {
             continue;
         }

@@ -1,6 +1,8 @@
 //! `ringfence prove` and `ringfence run` from the outside, on the real kernel: as whoever runs the tests, and again
 //! without privilege.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot run its subject fails")]
+
 mod common;
 
 use std::process::Command;

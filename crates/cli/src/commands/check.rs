@@ -253,7 +253,7 @@ impl<'a> Output<'a> {
             }
             Format::Sarif => self.diagnostics.extend(diagnostics),
             Format::Junit => {
-                suite.cases.push(junit::Case { name: report.title(), class: self.standards(), failures: diagnostics })
+                suite.cases.push(junit::Case { name: report.title(), class: self.standards(), failures: diagnostics });
             }
         }
         Ok(())
@@ -287,7 +287,7 @@ impl<'a> Output<'a> {
                 writeln!(self.out)?;
             }
             Format::Sarif => {
-                let help = |code: &str| ringfence_pss::control(code).map(|control| control.page());
+                let help = |code: &str| ringfence_pss::control(code).map(ringfence_pss::Control::page);
                 serde_json::to_writer_pretty(&mut self.out, &sarif::log(&self.diagnostics, &self.failures, help))?;
                 writeln!(self.out)?;
             }

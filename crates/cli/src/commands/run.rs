@@ -147,7 +147,7 @@ impl Run<'_> {
         if chosen.len() > 1 {
             run.share_namespaces(&*self.machine.engine).map_err(|error| words(&error))?;
         }
-        self.warn_of_what_is_weaker(&chosen);
+        Self::warn_of_what_is_weaker(&chosen);
 
         let (init, main): (Vec<&EffectiveContainer>, Vec<_>) =
             chosen.iter().partition(|container| container.kind == ContainerKind::Init && self.args.container.is_none());
@@ -177,10 +177,10 @@ impl Run<'_> {
     /// so that the first main one decides the exit status.
     fn chosen<'e>(&self, effective: &'e EffectivePod) -> Result<Vec<&'e EffectiveContainer>, String> {
         if let Some(name) = &self.args.container {
-            let named = effective.containers.iter().find(|container| container.name == *name);
+            let found = effective.containers.iter().find(|container| container.name == *name);
             let names: Vec<_> = effective.containers.iter().map(|container| container.name.as_str()).collect();
-            return named
-                .map(|named| vec![named])
+            return found
+                .map(|found| vec![found])
                 .ok_or_else(|| format!("the pod has no container called {name:?}; it has {}", names.join(", ")));
         }
         if !self.args.command.is_empty() {
@@ -212,7 +212,7 @@ impl Run<'_> {
     }
 
     /// A context is never weaker than declared without a word.
-    fn warn_of_what_is_weaker(&self, chosen: &[&EffectiveContainer]) {
+    fn warn_of_what_is_weaker(chosen: &[&EffectiveContainer]) {
         if observe::is_privileged() {
             return;
         }

@@ -1,4 +1,5 @@
 //! Running the binary as a user does.
+#![allow(clippy::unwrap_used, reason = "a test that cannot run its subject fails")]
 #![allow(unreachable_pub, reason = "each test file is a crate of its own, and none of them uses everything")]
 
 use std::ffi::OsStr;

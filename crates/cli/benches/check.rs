@@ -1,6 +1,7 @@
 //! `ringfence check` as a whole process, on a tree of 10,000 manifests.
 //!
 //! `TREE=DIR cargo bench -p ringfence` keeps the tree there, to run other tools on the same files.
+#![allow(clippy::unwrap_used, reason = "a bench that cannot run its subject fails")]
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};

@@ -70,9 +70,9 @@ fn the_rest_is_checked_when_something_cannot_be_read() {
     std::fs::write(path("1.yaml"), "kind: Pod\nmetadata: {name: a\n").unwrap();
     std::fs::write(path("2.yaml"), [0x7f, b'E', b'L', b'F', 0, 0xff, 0xfe]).unwrap();
     std::fs::write(path("3.yaml"), format!("x: {}", "[".repeat(200_000))).unwrap();
-    let lines: Vec<_> =
+    let levels: Vec<_> =
         (1..30).map(|i| format!("a{i}: &a{i} [{}]", vec![format!("*a{}", i - 1); 9].join(","))).collect();
-    let bomb = lines.join("\n");
+    let bomb = levels.join("\n");
     std::fs::write(path("4.yaml"), format!("a0: &a0 [x]\n{bomb}")).unwrap();
     std::fs::write(
         path("5.yaml"),

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use ringfence_context::capability::CapSet;
+use ringfence_context::capability::{CapSet, Capability};
 use ringfence_context::effective::{AppArmor, EffectiveContainer, Group, SeLinux, Seccomp};
 use ringfence_context::origin::{Origin, Value};
 use ringfence_context::process::{CapabilitySets, Namespace, Namespaces, ProcessState, VolumeState};
@@ -43,7 +43,7 @@ pub(crate) fn rows(
     not_shown: &BTreeMap<String, String>,
     declared: &dyn Declared,
 ) -> Vec<Row> {
-    let mut rows = Rows { rows: Vec::new(), declared, not_shown };
+    let mut rows = Rows { list: Vec::new(), declared, not_shown };
     let seen = |pick: &dyn Fn(&ProcessState) -> Option<String>| (pick(computed), observed.and_then(pick));
 
     let number = |id: Option<u32>| id.map(|id| id.to_string());
@@ -75,14 +75,17 @@ pub(crate) fn rows(
             rows.file_made_there(&mount.mount_path, computed, made);
         }
     }
-    rows.rows
+    rows.list
 }
+
+/// One of the five sets.
+type Pick = fn(CapabilitySets) -> CapSet;
 
 /// Computed and observed, in words.
 type Seen = (Option<String>, Option<String>);
 
 struct Rows<'a> {
-    rows: Vec<Row>,
+    list: Vec<Row>,
     declared: &'a dyn Declared,
     not_shown: &'a BTreeMap<String, String>,
 }
@@ -103,7 +106,7 @@ impl Rows<'_> {
             _ => Agreement::Open,
         };
         let computed = computed.unwrap_or_else(|| "unknown".to_owned());
-        self.rows.push(Row { field: field.to_owned(), declared, computed, origin: why, observed, agreement });
+        self.list.push(Row { field: field.to_owned(), declared, computed, origin: why, observed, agreement });
     }
 
     fn value<T>(&mut self, field: &str, key: &str, value: &Value<T>, seen: Seen) {
@@ -113,7 +116,7 @@ impl Rows<'_> {
     /// A value that has words of its own; the kernel's answer is shown and not compared, as it has other words.
     fn named<T>(&mut self, field: &str, value: &Value<T>, words: impl Fn(&T) -> String, observed: Option<String>) {
         self.push(field, "", value.origin(), why(value), (value.get().map(words), None));
-        if let (Some(row), Some(observed)) = (self.rows.last_mut(), observed) {
+        if let (Some(row), Some(observed)) = (self.list.last_mut(), observed) {
             row.observed = Some(observed);
         }
     }
@@ -154,13 +157,13 @@ impl Rows<'_> {
             None => why(&asked.sets),
         };
         self.push("effective", "capabilities", None, meaning, effective);
-        if let (Some(row), Some(Origin::Container { field } | Origin::Pod { field })) = (self.rows.last_mut(), declared)
+        if let (Some(row), Some(Origin::Container { field } | Origin::Pod { field })) = (self.list.last_mut(), declared)
         {
             // The whole of `capabilities`, not the one item.
             let whole = field.split(".capabilities").next().map(|context| format!("{context}.capabilities"));
             row.declared = whole.and_then(|field| self.declared.declared(&field));
         }
-        let sets: [(&str, fn(CapabilitySets) -> CapSet); 4] = [
+        let sets: [(&str, Pick); 4] = [
             ("permitted", |sets| sets.permitted),
             ("bounding", |sets| sets.bounding),
             ("inheritable", |sets| sets.inheritable),
@@ -174,7 +177,7 @@ impl Rows<'_> {
 
     fn seccomp(&mut self, seccomp: &Value<Seccomp>, seen: Seen) {
         self.push("seccomp", "seccompMode", seccomp.origin(), why(seccomp), seen);
-        let Some(row) = self.rows.last_mut() else { return };
+        let Some(row) = self.list.last_mut() else { return };
         if let Some(profile) = seccomp.get() {
             let profile = match profile {
                 Seccomp::Unconfined => "Unconfined".to_owned(),
@@ -258,7 +261,8 @@ fn owned(volume: &VolumeState) -> String {
 
 /// A set as people know it: by how it differs from the runtime's default or from all.
 fn names(set: CapSet) -> String {
-    let join = |set: CapSet, sign: char| set.iter().map(|c| format!(" {sign}{}", c.name())).collect::<String>();
+    let join =
+        |set: CapSet, sign: char| set.iter().fold(String::new(), |text, c| text + " " + &sign.to_string() + c.name());
     let (more, less) = (set.difference(CapSet::RUNTIME_DEFAULT), CapSet::RUNTIME_DEFAULT.difference(set));
     let missing = CapSet::ALL.difference(set);
     if set.is_empty() {
@@ -268,7 +272,7 @@ fn names(set: CapSet) -> String {
     } else if more.iter().count() + less.iter().count() < set.iter().count() {
         format!("default{}{}", join(more, '+'), join(less, '-'))
     } else {
-        set.iter().map(|c| c.name()).collect::<Vec<_>>().join(" ")
+        set.iter().map(Capability::name).collect::<Vec<_>>().join(" ")
     }
 }
 

@@ -3,7 +3,7 @@
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Parser, Subcommand};
 
-use crate::commands::{check, explain, prove, read, run, sync, volume};
+use crate::commands::{check, explain, prove, read, run, scc, simulate, snapshot, sync, volume};
 use crate::exit::Exit;
 
 const STYLES: Styles = Styles::styled()
@@ -43,6 +43,9 @@ You hold this machine:
 
 You hold a cluster, or a dump of one:
   check    --cluster: as that cluster admits it, and why not otherwise
+  scc      Which security context constraint and why, why not another, who may use one, what a new one needs
+  simulate What a change of labels or configuration would break
+  snapshot One dump with what these commands need, and nothing secret
   sync     Which pod-security labels OpenShift's synchroniser gives each namespace, and because of whom
 
 Options:
@@ -57,6 +60,9 @@ enum Command {
     Prove(prove::Args),
     Read(read::Args),
     Run(run::Args),
+    Scc(scc::Args),
+    Simulate(simulate::Args),
+    Snapshot(snapshot::Args),
     Sync(sync::Args),
     Volume(volume::Args),
 }
@@ -84,6 +90,9 @@ impl Cli {
             Command::Prove(args) => prove::main(&args),
             Command::Read(args) => read::main(&args),
             Command::Run(args) => run::main(&args),
+            Command::Scc(args) => scc::main(&args),
+            Command::Simulate(args) => simulate::main(&args),
+            Command::Snapshot(args) => snapshot::main(&args),
             Command::Sync(args) => sync::main(&args),
             Command::Volume(args) => volume::main(&args),
         }

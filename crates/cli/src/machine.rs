@@ -16,6 +16,8 @@ use ringfence_runtime::spec::{self, ProcessArgs};
 use ringfence_runtime::state::{StateDir, StateError};
 use ringfence_runtime::volume::Objects;
 
+use crate::images::{Given, Images, ImagesError};
+
 /// Flags that `prove` and `run` share.
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct MachineArgs {
@@ -25,14 +27,20 @@ pub(crate) struct MachineArgs {
 
     /// A directory to use as the root file system of every container, which is never changed. Without it, this
     /// machine's own /usr stands in for each image, read-only.
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", conflicts_with = "given")]
     rootfs: Option<PathBuf>,
+
+    /// Where an image lies: an OCI layout directory, or an archive as `docker save` and `skopeo copy` write it. Without
+    /// a name it stands for every image.
+    #[arg(long = "image", value_name = "[NAME=]PATH")]
+    given: Vec<Given>,
 }
 
 /// This machine, ready to run containers.
 pub(crate) struct Machine {
     pub(crate) engine: Box<dyn Engine>,
     rootfs: Option<PathBuf>,
+    images: Images,
     binary: PathBuf,
     seccomp_root: Option<PathBuf>,
 }
@@ -40,6 +48,8 @@ pub(crate) struct Machine {
 /// Why nothing can be run here.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum MachineError {
+    #[error(transparent)]
+    Images(#[from] ImagesError),
     #[error(transparent)]
     State(#[from] StateError),
     #[error(transparent)]
@@ -63,7 +73,13 @@ impl MachineArgs {
             "built-in" => Box::new(BuiltIn::new().keep_groups(!observe::is_privileged())),
             other => Box::new(External::find(other)?),
         };
-        Ok(Machine { engine, rootfs: self.rootfs.clone(), binary, seccomp_root: seccomp_root.map(Path::to_path_buf) })
+        Ok(Machine {
+            engine,
+            rootfs: self.rootfs.clone(),
+            images: Images::unpack(&self.given, &binary)?,
+            binary,
+            seccomp_root: seccomp_root.map(Path::to_path_buf),
+        })
     }
 }
 
@@ -84,7 +100,7 @@ impl Machine {
         let mut names = Vec::new();
         for container in declared(workload) {
             let name = container.image.clone().unwrap_or_default();
-            if facts.image(&name).is_none() {
+            if !self.images.add_facts(&name, facts) && facts.image(&name).is_none() {
                 facts.images.insert(name.clone(), self.directory_facts(&name).unwrap_or_else(|| stand_in(&name)));
                 names.push(name);
             }
@@ -119,13 +135,13 @@ impl Machine {
     /// The root file system of a container.
     pub(crate) fn rootfs<'a>(&'a self, container: &EffectiveContainer, facts: &'a Facts) -> RootfsRequest<'a> {
         static NOTHING: std::sync::OnceLock<ImageFacts> = std::sync::OnceLock::new();
-        match &self.rootfs {
-            Some(root) => RootfsRequest::Dir(root),
-            None => RootfsRequest::Host(
-                facts
-                    .image(container.image.as_deref().unwrap_or_default())
-                    .unwrap_or_else(|| NOTHING.get_or_init(|| stand_in(""))),
-            ),
+        let name = container.image.as_deref().unwrap_or_default();
+        match (&self.rootfs, self.images.get(name)) {
+            (Some(root), _) => RootfsRequest::Dir(root),
+            (None, Some(image)) => RootfsRequest::Image(image),
+            (None, None) => {
+                RootfsRequest::Host(facts.image(name).unwrap_or_else(|| NOTHING.get_or_init(|| stand_in(""))))
+            }
         }
     }
 }

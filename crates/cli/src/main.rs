@@ -9,6 +9,7 @@ mod commands;
 mod diagnostic;
 mod exit;
 mod facts;
+mod images;
 mod input;
 mod jsonl;
 mod machine;

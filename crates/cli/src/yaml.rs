@@ -11,11 +11,18 @@ pub(crate) fn document(value: &Value) -> String {
     out
 }
 
+/// What objects begin with.
+const FIRST: [&str; 4] = ["apiVersion", "kind", "metadata", "name"];
+
 /// The value after a key or at the root; `indent` is that of its own lines.
 fn block(out: &mut String, value: &Value, indent: usize) {
     match value {
         Value::Object(fields) if !fields.is_empty() => {
-            for (i, (key, value)) in fields.iter().enumerate() {
+            // As people write objects: what it is before what it says.
+            let first = |key: &str| FIRST.iter().position(|first| *first == key).unwrap_or(FIRST.len());
+            let mut fields: Vec<_> = fields.iter().collect();
+            fields.sort_by_key(|(key, _)| first(key));
+            for (i, (key, value)) in fields.into_iter().enumerate() {
                 // The first key of a list's item stands on the line of the dash.
                 if i > 0 || out.is_empty() || out.ends_with('\n') {
                     pad(out, indent);

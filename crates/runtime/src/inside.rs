@@ -1,5 +1,5 @@
 //! What this same binary does when it is started by ringfence itself rather than by a person: the probe in a container,
-//! and the guardian that cleans up.
+//! the sandbox of a pod, and the guardian that cleans up.
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -26,6 +26,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> Option<ExitCode> {
     let rest: Vec<OsString> = args.collect();
     match what.to_str() {
         Some("probe") => Some(crate::probe::main(&rest)),
+        Some("pause") => Some(crate::run::sandbox_main()),
         Some("guardian") => Some(crate::state::guardian_main(&rest)),
         _ => Some(ExitCode::from(2)),
     }

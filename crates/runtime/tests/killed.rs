@@ -65,7 +65,7 @@ fn run_that_waits_to_be_killed() {
         )
         .unwrap();
     println!("\nstarted {}", started.running().pid());
-    std::thread::sleep(Duration::from_secs(60));
+    std::thread::sleep(Duration::from_mins(1));
 }
 
 fn wait_until(what: &str, mut done: impl FnMut() -> bool) {

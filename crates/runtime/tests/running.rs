@@ -10,7 +10,7 @@ use std::path::Path;
 
 use k8s_openapi::api::core::v1::{ConfigMap, Pod, Secret};
 use ringfence_context::process::Namespace;
-use ringfence_runtime::engine::{Engine, Exit};
+use ringfence_runtime::engine::{Engine, Exit, Stdio};
 use ringfence_runtime::external::External;
 use ringfence_runtime::launcher::BuiltIn;
 use ringfence_runtime::observe;
@@ -331,5 +331,66 @@ fn a_pod_with_its_own_users_sees_itself_as_declared() {
         assert_eq!((volume.mode.as_str(), volume.uid, volume.gid), ("drwxrwsrwx", 0, 2000), "{}", engine.name());
         let volume = &state.volumes["/m"];
         assert_eq!((volume.mode.as_str(), volume.uid, volume.gid), ("drwxrwsrwt", 0, 2000), "{}", engine.name());
+    }
+}
+
+#[test]
+fn a_container_that_is_dropped_is_ended() {
+    for engine in engines() {
+        let pod = one(json!({"containers": [{}]}));
+        let effective = support::effective(&pod, &support::facts());
+        let process = ProcessArgs { args: ["sleep", "4711"].map(str::to_owned).to_vec(), ..ProcessArgs::default() };
+        with_run(&pod, &Given::default(), |run, _| {
+            let rootfs = support::image("");
+            let mut started = run
+                .start(&*engine, &effective.containers[0], &RootfsRequest::Host(&rootfs), &process, Stdio::Inherit)
+                .unwrap();
+            let process = Path::new("/proc").join(started.running().pid().to_string());
+            assert!(process.exists(), "{}", engine.name());
+            drop(started);
+            assert!(!process.exists(), "{}", engine.name());
+        })
+        .unwrap();
+    }
+}
+
+#[test]
+fn the_containers_of_a_pod_share_its_namespaces() {
+    for engine in engines() {
+        for share_processes in [false, true] {
+            let pod = one(json!({
+                "shareProcessNamespace": share_processes,
+                "hostname": "shared",
+                "volumes": [{"name": "v", "emptyDir": {}}],
+                "containers": [
+                    {"volumeMounts": [{"name": "v", "mountPath": "/v"}]},
+                    {"name": "d", "image": "local/root:1", "volumeMounts": [{"name": "v", "mountPath": "/v"}]}
+                ]
+            }));
+            let effective = support::effective(&pod, &support::facts());
+            let script = |file: &str| {
+                let script = format!(
+                    "cd /proc/self/ns && for n in ipc net uts; do echo $n $(readlink $n); done > /v/{file}; \
+                     cat /proc/sys/kernel/hostname >> /v/{file}; echo $$ > /v/pid-{file}; echo x > /dev/shm/{file}; ls /dev/shm > /v/shm-{file}"
+                );
+                ProcessArgs { args: vec!["sh".to_owned(), "-c".to_owned(), script], ..ProcessArgs::default() }
+            };
+            let image = support::image("");
+            with_run(&pod, &Given::default(), |run, state| {
+                run.share_namespaces(&*engine).unwrap_or_else(|error| panic!("{}: {error:?}", engine.name()));
+                for (i, file) in ["one", "two"].into_iter().enumerate() {
+                    let exit = run.run(&*engine, &effective.containers[i], &RootfsRequest::Host(&image), &script(file));
+                    assert_eq!(exit.unwrap_or_else(|error| panic!("{}: {error:?}", engine.name())), Exit::Code(0));
+                }
+                let read = |file: &str| fs::read_to_string(state.path().join("volumes/v").join(file)).unwrap();
+                let (one, two) = (read("one"), read("two"));
+                assert_eq!(one, two, "{}", engine.name());
+                // The first process of a PID namespace of its own.
+                assert_eq!(read("pid-two") == "1\n", !share_processes, "{}", engine.name());
+                assert!(one.ends_with("shared\n"), "{one}");
+                assert_eq!(read("shm-two"), "one\ntwo\n", "{}", engine.name());
+            })
+            .unwrap();
+        }
     }
 }

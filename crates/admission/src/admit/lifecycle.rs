@@ -2,7 +2,7 @@
 
 use super::result::Assumption;
 use crate::{
-    cluster::{Kind, Namespaces, Snapshot},
+    cluster::{Cluster, Kind},
     pod_security::forbidden_message,
 };
 use k8s_openapi::api::core::v1::Namespace;
@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 /// The namespace in which something new may be made, or the refusal.
 pub(super) fn namespace(
-    cluster: &Snapshot,
+    cluster: &(impl Cluster + ?Sized),
     name: &str,
     pod: &str,
     assumptions: &mut Vec<Assumption>,
@@ -25,7 +25,7 @@ pub(super) fn namespace(
 
 /// The namespace, even if it is going away.
 pub(super) fn existing(
-    cluster: &Snapshot,
+    cluster: &(impl Cluster + ?Sized),
     name: &str,
     assumptions: &mut Vec<Assumption>,
 ) -> Result<Arc<Namespace>, String> {

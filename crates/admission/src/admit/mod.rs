@@ -18,7 +18,7 @@ mod token_volume;
 mod update;
 
 pub use maker::{Maker, Pods, pods_of};
-pub use pipeline::{Admitter, Workload};
+pub use pipeline::{Admitter, Pipeline, Workload};
 pub use result::{Admission, Assumption, Plugin};
 pub use run_level::is_without_constraints;
 pub use update::Part;

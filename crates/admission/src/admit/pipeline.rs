@@ -9,7 +9,7 @@ use super::{
     service_account,
 };
 use crate::{
-    cluster::{Kind, Platform, Snapshot},
+    cluster::{Cluster, Kind, Platform, Snapshot},
     pod_security::{PodSecurity, Template, forbidden_message},
     rbac::Grant,
     user::User,
@@ -26,13 +26,16 @@ use std::{
 
 /// A cluster, ready to admit pods.
 #[derive(Debug)]
-pub struct Admitter<'c> {
-    pub(super) cluster: &'c Snapshot,
+pub struct Pipeline<C> {
+    pub(super) cluster: C,
     pub(super) pod_security: PodSecurity,
     engine: Engine,
     /// By namespace. A lock that a panicking thread left behind is as good as new, since only whole entries go in.
     candidates: RwLock<HashMap<String, Arc<Candidates>>>,
 }
+
+/// A cluster that was written down, ready to admit pods.
+pub type Admitter<'c> = Pipeline<&'c Snapshot>;
 
 /// An object whose pods are to be judged.
 #[derive(Debug, Clone, Copy)]
@@ -47,10 +50,13 @@ pub struct Workload<'w> {
     pub spec: &'w PodSpec,
 }
 
-impl<'c> Admitter<'c> {
-    /// Takes a cluster and the configuration of Pod Security there.
-    pub fn new(cluster: &'c Snapshot, pod_security: PodSecurity) -> Self {
-        let engine = Engine::new(cluster.constraints().cloned());
+impl<C: Cluster> Pipeline<C> {
+    /// Takes a cluster and the configuration of Pod Security there. The constraints, and what namespaces give them, are
+    /// read once: make another when they change.
+    pub fn new(cluster: C, pod_security: PodSecurity) -> Self {
+        let mut constraints = Vec::new();
+        cluster.each_constraint(&mut |scc| constraints.push(scc.clone()));
+        let engine = Engine::new(constraints);
         Self { cluster, pod_security, engine, candidates: RwLock::default() }
     }
 
@@ -81,7 +87,7 @@ impl<'c> Admitter<'c> {
         let mut admission = self.admit(&pod, namespace, &maker.user(user));
         if maker != Maker::Requester {
             let name = object.name.as_deref().unwrap_or_default();
-            if let Ok(namespace) = lifecycle::namespace(self.cluster, namespace, name, &mut Vec::new()) {
+            if let Ok(namespace) = lifecycle::namespace(&self.cluster, namespace, name, &mut Vec::new()) {
                 let template = Template { metadata, spec };
                 admission.at_once = self.pod_security.admit_template(&user.name, &namespace, template).warnings;
             }
@@ -92,12 +98,13 @@ impl<'c> Admitter<'c> {
     fn run(&self, admission: &mut Admission, name: &str) -> Result<(), (Plugin, String)> {
         let pod_name = admission.pod.metadata.name.clone().or_else(|| admission.pod.metadata.generate_name.clone());
         let pod_name = pod_name.unwrap_or_default();
-        let namespace = lifecycle::namespace(self.cluster, name, &pod_name, &mut admission.assumptions)
+        let namespace = lifecycle::namespace(&self.cluster, name, &pod_name, &mut admission.assumptions)
             .map_err(|message| (Plugin::NamespaceLifecycle, message))?;
-        service_account::admit(self.cluster, name, &mut admission.pod, &mut admission.assumptions)
+        service_account::admit(&self.cluster, name, &mut admission.pod, &mut admission.assumptions)
             .map_err(|why| (Plugin::ServiceAccount, forbidden_message("", "pods", &pod_name, &why)))?;
         let constrained = self.cluster.platform() == Platform::OpenShift && !is_without_constraints(&namespace);
-        let access = Rbac::new(self.cluster.rbac(), name);
+        let index = self.cluster.rbac();
+        let access = Rbac::new(&index, name);
         let candidates = constrained.then(|| self.candidates(name, &namespace));
         if let Some(candidates) = &candidates {
             constrain(admission, candidates, &access)?;

@@ -4,11 +4,11 @@
 
 use super::{result::Assumption, token_volume};
 use crate::{
-    cluster::{Kind, Snapshot},
+    cluster::{Cluster, Kind},
     quote::Quoted,
 };
 use k8s_openapi::api::core::v1::{Container, EnvFromSource, EnvVar, Pod, PodSpec, ServiceAccount};
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
 
 const DEFAULT: &str = "default";
 const MIRROR: &str = "kubernetes.io/config.mirror";
@@ -16,7 +16,7 @@ const ENFORCE_MOUNTABLE_SECRETS: &str = "kubernetes.io/enforce-mountable-secrets
 
 /// Gives the pod what it lacks, or says why it is forbidden.
 pub(super) fn admit(
-    cluster: &Snapshot,
+    cluster: &(impl Cluster + ?Sized),
     namespace: &str,
     pod: &mut Pod,
     assumptions: &mut Vec<Assumption>,
@@ -32,16 +32,15 @@ pub(super) fn admit(
     let name = spec.service_account_name.get_or_insert_with(|| DEFAULT.to_owned()).clone();
     spec.service_account = Some(name.clone());
     let found = cluster.service_account(namespace, &name);
-    let assumed = ServiceAccount::default();
     let account = match found {
         Some(account) => account,
         None if !cluster.has_seen(Kind::ServiceAccount) => {
             assumptions.push(Assumption::ServiceAccountExists);
-            &assumed
+            Arc::default()
         }
         None if name == DEFAULT => {
             assumptions.push(Assumption::DefaultServiceAccountExists);
-            &assumed
+            Arc::default()
         }
         None => return Err(not_found(namespace, &name)),
     };
@@ -52,11 +51,11 @@ pub(super) fn admit(
     if spec.image_pull_secrets.as_ref().is_none_or(Vec::is_empty) {
         spec.image_pull_secrets = account.image_pull_secrets.clone().filter(|secrets| !secrets.is_empty());
     }
-    if enforces_secrets(account) { limit_secrets(spec, account, &name) } else { Ok(()) }
+    if enforces_secrets(&account) { limit_secrets(spec, &account, &name) } else { Ok(()) }
 }
 
 /// Ephemeral containers that come later are bound by the account as the others were.
-pub(super) fn admit_ephemeral(cluster: &Snapshot, namespace: &str, pod: &Pod) -> Result<(), String> {
+pub(super) fn admit_ephemeral(cluster: &(impl Cluster + ?Sized), namespace: &str, pod: &Pod) -> Result<(), String> {
     let Some(spec) = &pod.spec else { return Ok(()) };
     let name = spec.service_account_name.as_deref().unwrap_or_default();
     if name.is_empty() {
@@ -69,10 +68,10 @@ pub(super) fn admit_ephemeral(cluster: &Snapshot, namespace: &str, pod: &Pod) ->
         }
         return Err(not_found(namespace, name));
     };
-    if !enforces_secrets(account) {
+    if !enforces_secrets(&account) {
         return Ok(());
     }
-    let own = own_secrets(account);
+    let own = own_secrets(&account);
     let containers = spec.ephemeral_containers.iter().flatten();
     containers
         .map(|c| (format!("ephemeral container {}", c.name), c.env.as_ref(), c.env_from.as_ref()))
@@ -196,6 +195,7 @@ fn from_secrets(from: Option<&Vec<EnvFromSource>>) -> impl Iterator<Item = &str>
 #[allow(clippy::needless_pass_by_value, reason = "JSON written in place reads best without a reference before it")]
 mod tests {
     use super::*;
+    use crate::cluster::Snapshot;
     use serde_json::{Value, json};
 
     fn account(fields: Value) -> Snapshot {

@@ -12,7 +12,9 @@ pub use problem::Problem;
 pub use snapshot::{Builder, Snapshot};
 pub use stream::{Item, each_item};
 
-use k8s_openapi::api::core::v1::{Namespace, Pod};
+use crate::rbac::Index;
+use k8s_openapi::api::core::v1::{Namespace, Pod, ServiceAccount};
+use ringfence_scc::SecurityContextConstraints;
 use std::{ops::ControlFlow, sync::Arc};
 
 /// Where namespaces are looked up.
@@ -26,6 +28,86 @@ pub trait Pods {
     /// Hands every pod of the namespace to the visitor, in the order of their names, until it breaks off.
     fn pods(&self, namespace: &str, visit: &mut dyn FnMut(&Pod) -> ControlFlow<()>) -> Result<(), LookupError>;
 }
+
+/// Everything that admission and synchronisation ask of a cluster. A [`Snapshot`] is one; what a server watches may be
+/// another.
+pub trait Cluster: Namespaces + Pods {
+    /// What kind of cluster it is.
+    fn platform(&self) -> Platform;
+
+    /// Whether objects of the kind are known here, be there any or not.
+    fn has_seen(&self, kind: Kind) -> bool;
+
+    /// Hands over every namespace, by name.
+    fn each_namespace(&self, visit: &mut dyn FnMut(&Namespace));
+
+    /// The service account of that name.
+    fn service_account(&self, namespace: &str, name: &str) -> Option<Arc<ServiceAccount>>;
+
+    /// Hands over the service accounts of a namespace, by name.
+    fn each_service_account(&self, namespace: &str, visit: &mut dyn FnMut(&ServiceAccount));
+
+    /// Hands over every security context constraint, by name.
+    fn each_constraint(&self, visit: &mut dyn FnMut(&SecurityContextConstraints));
+
+    /// Who may use which security context constraint.
+    fn rbac(&self) -> Arc<Index>;
+
+    /// Whether an operator was installed in the namespace, and not only copied there.
+    fn has_operator(&self, namespace: &str) -> bool;
+}
+
+macro_rules! by_reference {
+    ($($pointer:ty),*) => {$(
+        impl<C: Namespaces + ?Sized> Namespaces for $pointer {
+            fn namespace(&self, name: &str) -> Result<Arc<Namespace>, LookupError> {
+                (**self).namespace(name)
+            }
+        }
+
+        impl<C: Pods + ?Sized> Pods for $pointer {
+            fn pods(&self, namespace: &str, visit: &mut dyn FnMut(&Pod) -> ControlFlow<()>) -> Result<(), LookupError> {
+                (**self).pods(namespace, visit)
+            }
+        }
+
+        impl<C: Cluster + ?Sized> Cluster for $pointer {
+            fn platform(&self) -> Platform {
+                (**self).platform()
+            }
+
+            fn has_seen(&self, kind: Kind) -> bool {
+                (**self).has_seen(kind)
+            }
+
+            fn each_namespace(&self, visit: &mut dyn FnMut(&Namespace)) {
+                (**self).each_namespace(visit);
+            }
+
+            fn service_account(&self, namespace: &str, name: &str) -> Option<Arc<ServiceAccount>> {
+                (**self).service_account(namespace, name)
+            }
+
+            fn each_service_account(&self, namespace: &str, visit: &mut dyn FnMut(&ServiceAccount)) {
+                (**self).each_service_account(namespace, visit);
+            }
+
+            fn each_constraint(&self, visit: &mut dyn FnMut(&SecurityContextConstraints)) {
+                (**self).each_constraint(visit);
+            }
+
+            fn rbac(&self) -> Arc<Index> {
+                (**self).rbac()
+            }
+
+            fn has_operator(&self, namespace: &str) -> bool {
+                (**self).has_operator(namespace)
+            }
+        }
+    )*};
+}
+
+by_reference!(&C, Arc<C>);
 
 /// What kind of cluster it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize)]

@@ -1,6 +1,6 @@
 //! A cluster that was written down: what `kubectl get … -o json` prints, in any order and number of pieces.
 
-use super::{LookupError, Namespaces, Platform, Pods, kind::Kind, problem::Problem};
+use super::{Cluster, LookupError, Namespaces, Platform, Pods, kind::Kind, problem::Problem};
 use crate::{
     decode::{DecodeError, decode_value},
     rbac::Index,
@@ -40,7 +40,7 @@ pub struct Snapshot {
     seen: BTreeSet<Kind>,
     problems: Vec<Problem>,
     platform: Option<Platform>,
-    rbac: Index,
+    rbac: Arc<Index>,
 }
 
 /// Takes a cluster's objects one by one.
@@ -99,12 +99,12 @@ impl Builder {
     /// The cluster.
     pub fn build(self) -> Snapshot {
         let mut snapshot = self.snapshot;
-        snapshot.rbac = Index::new(
+        snapshot.rbac = Arc::new(Index::new(
             snapshot.roles.values(),
             snapshot.cluster_roles.values(),
             snapshot.role_bindings.values(),
             snapshot.cluster_role_bindings.values(),
-        );
+        ));
         snapshot.problems.extend(snapshot.rbac.problems().iter().cloned().map(Problem::Rbac));
         snapshot
     }
@@ -173,26 +173,31 @@ impl Snapshot {
         &self.problems
     }
 
-    /// Whether any object of the kind was there, or an empty list of them.
-    pub fn has_seen(&self, kind: Kind) -> bool {
-        self.seen.contains(&kind)
-    }
-
     /// The kinds that were not there at all, so that their absence may mean that nobody wrote them down.
     pub fn missing(&self) -> impl Iterator<Item = Kind> {
         Kind::ALL.iter().copied().filter(|kind| !self.has_seen(*kind))
     }
 
-    /// What kind of cluster it is.
+    /// Every namespace, by name.
+    pub fn namespaces(&self) -> impl Iterator<Item = &Namespace> {
+        self.namespaces.values().map(|namespace| &**namespace)
+    }
+
+    /// Every security context constraint, by name.
+    pub fn constraints(&self) -> impl Iterator<Item = &SecurityContextConstraints> {
+        self.constraints.values()
+    }
+
+    /// What kind of cluster it is. OpenShift is known by its security context constraints, if nobody says otherwise.
     pub fn platform(&self) -> Platform {
         let by_objects =
             if self.has_seen(Kind::SecurityContextConstraints) { Platform::OpenShift } else { Platform::Kubernetes };
         self.platform.unwrap_or(by_objects)
     }
 
-    /// Every namespace, by name.
-    pub fn namespaces(&self) -> impl Iterator<Item = &Namespace> {
-        self.namespaces.values().map(|namespace| &**namespace)
+    /// Whether any object of the kind was there, or an empty list of them.
+    pub fn has_seen(&self, kind: Kind) -> bool {
+        self.seen.contains(&kind)
     }
 
     /// The service accounts of a namespace, by name.
@@ -205,17 +210,12 @@ impl Snapshot {
         self.service_accounts.get(&(namespace.to_owned(), name.to_owned())).map(|account| &**account)
     }
 
-    /// Every security context constraint, by name.
-    pub fn constraints(&self) -> impl Iterator<Item = &SecurityContextConstraints> {
-        self.constraints.values()
-    }
-
     /// Who may use which security context constraint.
     pub fn rbac(&self) -> &Index {
         &self.rbac
     }
 
-    /// Whether an operator was installed in the namespace.
+    /// Whether an operator was installed in the namespace, and not only copied there.
     pub fn has_operator(&self, namespace: &str) -> bool {
         self.operators.contains(namespace)
     }
@@ -223,6 +223,40 @@ impl Snapshot {
     /// Every pod, by namespace and name.
     pub fn all_pods(&self) -> impl Iterator<Item = &Pod> {
         self.pods.values()
+    }
+}
+
+impl Cluster for Snapshot {
+    fn platform(&self) -> Platform {
+        self.platform()
+    }
+
+    fn has_seen(&self, kind: Kind) -> bool {
+        self.has_seen(kind)
+    }
+
+    fn each_namespace(&self, visit: &mut dyn FnMut(&Namespace)) {
+        self.namespaces().for_each(visit);
+    }
+
+    fn service_account(&self, namespace: &str, name: &str) -> Option<Arc<ServiceAccount>> {
+        self.service_accounts.get(&(namespace.to_owned(), name.to_owned())).cloned()
+    }
+
+    fn each_service_account(&self, namespace: &str, visit: &mut dyn FnMut(&ServiceAccount)) {
+        self.service_accounts(namespace).for_each(visit);
+    }
+
+    fn each_constraint(&self, visit: &mut dyn FnMut(&SecurityContextConstraints)) {
+        self.constraints().for_each(visit);
+    }
+
+    fn rbac(&self) -> Arc<Index> {
+        Arc::clone(&self.rbac)
+    }
+
+    fn has_operator(&self, namespace: &str) -> bool {
+        self.has_operator(namespace)
     }
 }
 

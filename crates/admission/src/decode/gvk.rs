@@ -1,6 +1,6 @@
 //! What an object says it is.
 
-use super::DecodeError;
+use super::{DecodeError, json::Json};
 use crate::quote::Quoted;
 use serde::Deserialize;
 use std::{borrow::Cow, fmt};
@@ -73,10 +73,10 @@ fn bad_type_meta(json: &str) -> DecodeError {
                 .iter()
                 .find_map(|name| Some((name, fields.get(*name)?)).filter(|(_, v)| !v.is_string()));
             let (name, value) =
-                wrong.map_or(("apiVersion", "value"), |(name, value)| (*name, super::typed::go_kind(value)));
+                wrong.map_or(("apiVersion", "value"), |(name, value)| (*name, Json::from(value).go_kind()));
             format!("json: cannot unmarshal {value} into Go struct field .{name} of type string")
         }
-        Ok(other) => format!("json: cannot unmarshal {} into Go value of type {TARGET}", super::typed::go_kind(&other)),
+        Ok(other) => format!("json: cannot unmarshal {} into Go value of type {TARGET}", Json::from(&other).go_kind()),
     };
     DecodeError(format!("couldn't get version/kind; json parse error: {what}"))
 }

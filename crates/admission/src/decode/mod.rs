@@ -1,11 +1,13 @@
 //! An object as the API machinery decodes it, with the error that it would give.
 
 mod gvk;
+mod json;
 mod registered;
 mod typed;
 
 pub(crate) use gvk::unregistered;
 pub use gvk::{GroupVersionKind, identify};
+use json::Json;
 pub(crate) use registered::is_registered;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -29,11 +31,16 @@ pub fn decode<T: DeserializeOwned>(json: &str) -> Result<T, DecodeError> {
     if let Ok(object) = serde_json::from_str(json) {
         return Ok(object);
     }
-    let value: Value = serde_json::from_str(json).map_err(|error| DecodeError(error.to_string()))?;
-    decode_value(&value)
+    let json: Json = serde_json::from_str(json).map_err(|error| DecodeError(error.to_string()))?;
+    typed::decode(&json)
 }
 
-/// The same, from a parsed value.
+/// The same for types whose serde implementation takes a list for their fields in order, which Go never does.
+pub(crate) fn decode_derived<T: DeserializeOwned>(value: &Value) -> Result<T, DecodeError> {
+    typed::decode(&Json::from(value))
+}
+
+/// The same as [`decode`], from a parsed value.
 pub fn decode_value<T: DeserializeOwned>(value: &Value) -> Result<T, DecodeError> {
-    typed::decode(value)
+    T::deserialize(value).or_else(|_| typed::decode(&Json::from(value)))
 }

@@ -1,29 +1,17 @@
 //! A serde deserialiser that is as lenient as Go's JSON decoder and complains in its words:
 //! `json: cannot unmarshal string into Go struct field PodSpec.spec.containers of type []v1.Container`.
 
-use super::DecodeError;
+use super::{DecodeError, json::Json};
 use serde::{
     Deserializer,
     de::{self, DeserializeOwned, DeserializeSeed, IntoDeserializer, MapAccess, SeqAccess, Visitor},
     forward_to_deserialize_any,
 };
-use serde_json::{Map, Value, map};
+use serde_json::Value;
 use std::{cell::Cell, fmt};
 
-pub(super) fn decode<T: DeserializeOwned>(value: &Value) -> Result<T, DecodeError> {
+pub(super) fn decode<T: DeserializeOwned>(value: &Json) -> Result<T, DecodeError> {
     T::deserialize(Go { value, field: None }).map_err(|Error(text)| DecodeError(text))
-}
-
-/// The words of Go's decoder for a kind of value.
-pub(super) fn go_kind(value: &Value) -> &'static str {
-    match value {
-        Value::Null => "null",
-        Value::Bool(_) => "bool",
-        Value::Number(_) => "number",
-        Value::String(_) => "string",
-        Value::Array(_) => "array",
-        Value::Object(_) => "object",
-    }
 }
 
 #[derive(Debug)]
@@ -62,7 +50,7 @@ impl fmt::Display for Field<'_> {
 
 #[derive(Clone, Copy)]
 struct Go<'a, 'f> {
-    value: &'a Value,
+    value: &'a Json,
     field: Option<&'f Field<'f>>,
 }
 
@@ -78,13 +66,13 @@ impl Go<'_, '_> {
     }
 
     fn unfit(&self, wanted: &str) -> Error {
-        self.mismatch(go_kind(self.value), wanted)
+        self.mismatch(self.value.go_kind(), wanted)
     }
 
     fn integer(&self, wanted: &str, range: std::ops::RangeInclusive<i128>) -> Result<i128, Error> {
         match self.value {
-            Value::Null => Ok(0),
-            Value::Number(number) => {
+            Json::Null => Ok(0),
+            Json::Number(number) => {
                 let integer = number.as_i64().map(i128::from).or_else(|| number.as_u64().map(i128::from));
                 let fitting = integer.filter(|i| range.contains(i));
                 fitting.ok_or_else(|| self.mismatch(&format!("number {number}"), wanted))
@@ -120,14 +108,14 @@ impl<'de> Deserializer<'de> for Go<'_, '_> {
 
     /// For the types with a mind of their own, such as quantities and free-form JSON.
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
-        let own = self.value.clone();
+        let own = Value::from(self.value);
         own.deserialize_any(visitor).map_err(|error| Error(error.to_string()))
     }
 
     fn deserialize_bool<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
         match self.value {
-            Value::Null => visitor.visit_bool(false),
-            Value::Bool(value) => visitor.visit_bool(*value),
+            Json::Null => visitor.visit_bool(false),
+            Json::Bool(value) => visitor.visit_bool(*value),
             _ => Err(self.unfit("bool")),
         }
     }
@@ -138,16 +126,16 @@ impl<'de> Deserializer<'de> for Go<'_, '_> {
 
     fn deserialize_f64<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
         match self.value {
-            Value::Null => visitor.visit_f64(0.0),
-            Value::Number(number) => visitor.visit_f64(number.as_f64().unwrap_or_default()),
+            Json::Null => visitor.visit_f64(0.0),
+            Json::Number(number) => visitor.visit_f64(number.as_f64().unwrap_or_default()),
             _ => Err(self.unfit("float64")),
         }
     }
 
     fn deserialize_str<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
         match self.value {
-            Value::Null => visitor.visit_str(""),
-            Value::String(text) => visitor.visit_str(text),
+            Json::Null => visitor.visit_str(""),
+            Json::String(text) => visitor.visit_str(text),
             _ => Err(self.unfit("string")),
         }
     }
@@ -161,21 +149,21 @@ impl<'de> Deserializer<'de> for Go<'_, '_> {
     }
 
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
-        if self.value.is_null() { visitor.visit_none() } else { visitor.visit_some(self) }
+        if *self.value == Json::Null { visitor.visit_none() } else { visitor.visit_some(self) }
     }
 
     fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
         match self.value {
-            Value::Null => visitor.visit_seq(Items { items: [].iter(), field: self.field }),
-            Value::Array(items) => visitor.visit_seq(Items { items: items.iter(), field: self.field }),
+            Json::Null => visitor.visit_seq(Items { items: [].iter(), field: self.field }),
+            Json::Array(items) => visitor.visit_seq(Items { items: items.iter(), field: self.field }),
             _ => Err(self.unfit(&format!("[]{}", type_of_items(visitor)))),
         }
     }
 
     fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
         match self.value {
-            Value::Null => visitor.visit_map(Entries::new(&Map::new(), None, self.field)),
-            Value::Object(fields) => visitor.visit_map(Entries::new(fields, None, self.field)),
+            Json::Null => visitor.visit_map(Entries::new(&[], None, self.field)),
+            Json::Object(fields) => visitor.visit_map(Entries::new(fields, None, self.field)),
             _ => Err(self.unfit(&format!("map[string]{}", type_of_items(visitor)))),
         }
     }
@@ -187,8 +175,8 @@ impl<'de> Deserializer<'de> for Go<'_, '_> {
         visitor: V,
     ) -> Result<V::Value, Error> {
         match self.value {
-            Value::Null => visitor.visit_map(Entries::new(&Map::new(), Some(name), self.field)),
-            Value::Object(fields) => visitor.visit_map(Entries::new(fields, Some(name), self.field)),
+            Json::Null => visitor.visit_map(Entries::new(&[], Some(name), self.field)),
+            Json::Object(fields) => visitor.visit_map(Entries::new(fields, Some(name), self.field)),
             _ => Err(self.unfit(&format!("v1.{name}"))),
         }
     }
@@ -205,7 +193,7 @@ impl<'de> Deserializer<'de> for Go<'_, '_> {
 }
 
 struct Items<'a, 'f> {
-    items: std::slice::Iter<'a, Value>,
+    items: std::slice::Iter<'a, Json>,
     field: Option<&'f Field<'f>>,
 }
 
@@ -219,14 +207,14 @@ impl<'de> SeqAccess<'de> for Items<'_, '_> {
 
 /// The fields of a structure, or the entries of a map, which has no name.
 struct Entries<'a, 'f> {
-    rest: map::Iter<'a>,
+    rest: std::slice::Iter<'a, (String, Json)>,
     structure: Option<&'static str>,
     parent: Option<&'f Field<'f>>,
-    current: Option<(&'a String, &'a Value)>,
+    current: Option<&'a (String, Json)>,
 }
 
 impl<'a, 'f> Entries<'a, 'f> {
-    fn new(fields: &'a Map<String, Value>, structure: Option<&'static str>, parent: Option<&'f Field<'f>>) -> Self {
+    fn new(fields: &'a [(String, Json)], structure: Option<&'static str>, parent: Option<&'f Field<'f>>) -> Self {
         Self { rest: fields.iter(), structure, parent, current: None }
     }
 }
@@ -330,7 +318,7 @@ mod tests {
     use serde_json::json;
 
     fn complaint<T: DeserializeOwned + fmt::Debug>(value: &Value) -> String {
-        decode::<T>(value).unwrap_err().to_string()
+        super::decode::<T>(&Json::from(value)).unwrap_err().to_string()
     }
 
     #[test]
@@ -373,10 +361,18 @@ mod tests {
     }
 
     #[test]
+    fn complains_of_what_is_wrong_first_in_the_text() {
+        let complaint = |json: &str| crate::decode::decode::<Pod>(json).unwrap_err().to_string();
+        assert!(complaint(r#"{"spec":{"hostPID":1,"hostIPC":"x"}}"#).contains("PodSpec.spec.hostPID"));
+        assert!(complaint(r#"{"spec":{"hostIPC":"x","hostPID":1}}"#).contains("PodSpec.spec.hostIPC"));
+    }
+
+    #[test]
     fn takes_null_for_an_empty_value_of_any_type() {
-        let pod: Pod =
-            decode(&json!({"metadata": null, "spec": {"containers": [null, {"name": null}], "hostPID": null}}))
-                .unwrap();
+        let pod: Pod = decode(&Json::from(
+            &json!({"metadata": null, "spec": {"containers": [null, {"name": null}], "hostPID": null}}),
+        ))
+        .unwrap();
         assert_eq!(pod.spec.unwrap().containers.len(), 2);
     }
 }

@@ -6,7 +6,7 @@ use super::{
     name::{label_errors, subdomain_errors},
 };
 use crate::{
-    decode::{DecodeError, decode_value},
+    decode::{DecodeError, decode_derived},
     field_error::{FieldError, aggregate},
     quote::Quoted,
 };
@@ -108,7 +108,7 @@ impl PodSecurityConfiguration {
         if kind != KIND || !matches!(version, Some("v1" | "v1beta1" | "v1alpha1")) {
             return Err(ConfigError::Kind { kind: kind.to_owned(), api_version: api_version.to_owned() });
         }
-        let read = decode_value(value)?;
+        let read = decode_derived(value)?;
         let fields = unknown_fields(value);
         if fields.is_empty() { Ok(read) } else { Err(ConfigError::UnknownFields { fields }) }
     }
@@ -238,6 +238,10 @@ mod tests {
 
     #[test]
     fn unknown_fields_kinds_and_types_are_errors() {
+        assert_eq!(
+            error(&configuration(json!({"defaults": []}))),
+            "json: cannot unmarshal array into Go struct field PodSecurityConfiguration.defaults of type v1.PodSecurityDefaults"
+        );
         assert_eq!(
             error(&configuration(json!({"default": {}, "defaults": {"enforced": "baseline"}}))),
             r#"strict decoding error: unknown field "default", unknown field "defaults.enforced""#

@@ -15,6 +15,7 @@ pub(super) type Collected = (Rule, Option<String>);
 
 /// The rules of every cluster role, by its name, with those of unfilled aggregating roles collected.
 pub(super) fn rules<'r>(roles: &[&'r ClusterRole]) -> HashMap<&'r str, Vec<Collected>> {
+    // Roles go by their index here, in a list that does not change.
     let own: Vec<Vec<Rule>> = roles.iter().map(|role| read(role)).collect();
     let unfilled = |i: usize| {
         let role: &ClusterRole = roles[i];

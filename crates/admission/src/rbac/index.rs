@@ -26,6 +26,7 @@ pub struct Index {
 }
 
 /// Where a subject is bound: indexes of the binding in `bindings` and of the subject in the binding, in order.
+/// They stay good, since nothing is ever taken out of either list.
 #[derive(Debug, Clone, Default)]
 struct Places {
     everywhere: Vec<(u32, u32)>,

@@ -13,7 +13,7 @@ pub use report::{Broken, Counts, Effect, NamespaceReport, Report};
 
 use crate::{
     admit::Maker,
-    cluster::{Kind, Snapshot},
+    cluster::{Cluster, Kind},
     pod_security::{Mode, Owner, PodSecurity, Policy},
     user::User,
 };
@@ -61,7 +61,7 @@ pub struct Item<'i> {
 
 impl Simulation {
     /// Applies the change to the namespaces of a cluster.
-    pub fn new(cluster: &Snapshot, before: PodSecurity, change: &Change) -> Self {
+    pub fn new(cluster: &(impl Cluster + ?Sized), before: PodSecurity, change: &Change) -> Self {
         let after = change.pod_security.clone().unwrap_or_else(|| before.clone());
         let side = |pod_security: &PodSecurity, namespace: &Namespace| {
             let name = namespace.metadata.name.as_deref().unwrap_or_default();
@@ -72,7 +72,8 @@ impl Simulation {
             after: side(&after, &change.applied_to(namespace)),
         };
         let named = |namespace: &Namespace| (namespace.metadata.name.clone().unwrap_or_default(), pair(namespace));
-        let namespaces = cluster.namespaces().map(named).collect();
+        let mut namespaces = HashMap::new();
+        cluster.each_namespace(&mut |namespace| namespaces.extend([named(namespace)]));
         let unknown = pair(&Namespace::default());
         Self { before, after, namespaces, unknown }
     }

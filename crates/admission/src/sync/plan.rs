@@ -7,7 +7,12 @@ use super::{
     level::VERSION,
     owner::{Owner, Owners},
 };
-use crate::{cluster::Snapshot, pod_security::Mode, rbac::Grant, user::User};
+use crate::{
+    cluster::Cluster,
+    pod_security::Mode,
+    rbac::{Grant, Index},
+    user::User,
+};
 use k8s_openapi::api::core::v1::Namespace;
 use ringfence_pss::Level;
 use ringfence_scc::{SecurityContextConstraints, UID_RANGE};
@@ -120,25 +125,28 @@ fn level_name<S: Serializer>(level: &Option<Level>, serializer: S) -> Result<S::
 }
 
 /// Plans every namespace of a cluster, by name.
-pub fn plan(cluster: &Snapshot, settings: Settings) -> Vec<Plan> {
+pub fn plan(cluster: &(impl Cluster + ?Sized), settings: Settings) -> Vec<Plan> {
     let constraints = constraints(cluster);
-    cluster.namespaces().map(|namespace| one(cluster, &constraints, namespace, settings)).collect()
+    let mut plans = Vec::new();
+    cluster.each_namespace(&mut |namespace| plans.push(one(cluster, &constraints, namespace, settings)));
+    plans
 }
 
 /// Plans one namespace.
-pub fn plan_namespace(cluster: &Snapshot, namespace: &Namespace, settings: Settings) -> Plan {
+pub fn plan_namespace(cluster: &(impl Cluster + ?Sized), namespace: &Namespace, settings: Settings) -> Plan {
     one(cluster, &constraints(cluster), namespace, settings)
 }
 
-fn constraints(cluster: &Snapshot) -> Vec<SecurityContextConstraints> {
-    let mut all: Vec<_> = cluster.constraints().cloned().collect();
+fn constraints(cluster: &(impl Cluster + ?Sized)) -> Vec<SecurityContextConstraints> {
+    let mut all = Vec::new();
+    cluster.each_constraint(&mut |scc| all.push(scc.clone()));
     // An API server does this when they are written; a file may have been written by hand.
     all.iter_mut().for_each(SecurityContextConstraints::set_defaults);
     all
 }
 
 fn one(
-    cluster: &Snapshot,
+    cluster: &(impl Cluster + ?Sized),
     constraints: &[SecurityContextConstraints],
     namespace: &Namespace,
     settings: Settings,
@@ -229,7 +237,7 @@ impl Plan {
 
 /// The least strict level of all constraints that the namespace's service accounts may use, and what makes it so.
 fn level(
-    cluster: &Snapshot,
+    cluster: &(impl Cluster + ?Sized),
     constraints: &[SecurityContextConstraints],
     namespace: &Namespace,
 ) -> Result<(Level, Vec<Because>), Skip> {
@@ -241,16 +249,17 @@ fn level(
     if annotations.and_then(|all| all.get(UID_RANGE)).is_none_or(String::is_empty) {
         return Err(Skip::NoUidRange);
     }
-    let accounts: Vec<_> =
-        cluster.service_accounts(name).map(|account| account.metadata.name.as_deref().unwrap_or_default()).collect();
+    let mut accounts = Vec::new();
+    cluster.each_service_account(name, &mut |account| accounts.push(account.metadata.name.clone().unwrap_or_default()));
     if accounts.is_empty() {
         return Err(Skip::NoServiceAccounts);
     }
     let namespace = ringfence_scc::Namespace { name, annotations };
+    let rbac = cluster.rbac();
     let mut found: Option<(Level, Vec<Because>)> = None;
     let mut wrong: Option<(&str, ConvertError)> = None;
     for scc in constraints {
-        let because: Vec<_> = accounts.iter().flat_map(|account| usable(cluster, scc, name, account)).collect();
+        let because: Vec<_> = accounts.iter().flat_map(|account| usable(&rbac, scc, name, account)).collect();
         if because.is_empty() {
             continue;
         }
@@ -271,12 +280,12 @@ fn level(
     }
 }
 
-fn usable(cluster: &Snapshot, scc: &SecurityContextConstraints, namespace: &str, account: &str) -> Vec<Because> {
+fn usable(rbac: &Index, scc: &SecurityContextConstraints, namespace: &str, account: &str) -> Vec<Because> {
     let user = User::service_account(namespace, account);
     let by_name = scc.users.contains(&user.name).then(|| Grant::Users { user: user.name.clone() });
     let by_groups =
         scc.groups.iter().filter(|group| user.is_in(group)).map(|group| Grant::Groups { group: group.clone() });
-    let by_rbac = cluster.rbac().of_service_account(&user, namespace, scc.name());
+    let by_rbac = rbac.of_service_account(&user, namespace, scc.name());
     let because = |grant| Because { service_account: account.to_owned(), scc: scc.name().to_owned(), grant };
     by_name.into_iter().chain(by_groups).chain(by_rbac).map(because).collect()
 }

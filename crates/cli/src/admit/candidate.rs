@@ -20,7 +20,7 @@ pub(crate) struct Candidate {
 }
 
 /// A field in the way.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(crate) struct Objection {
     /// The field of the constraint that objects.
     pub(crate) control: &'static str,
@@ -55,10 +55,17 @@ impl Candidate {
             from: edit.from.as_ref().map(ToString::to_string),
             to: edit.to.as_ref().map(ToString::to_string),
         };
+        let mut objections: Vec<Objection> = Vec::new();
+        for objection in near.violations.iter().map(objection) {
+            // The host's network is objected to for the pod, and for every container.
+            if !objections.contains(&objection) {
+                objections.push(objection);
+            }
+        }
         Self {
             scc: near.scc.clone(),
             usable: near.grant.is_none(),
-            objections: near.violations.iter().map(objection).collect(),
+            objections,
             changes: near.edits.as_ref().map(|edits| edits.iter().map(change).collect()),
             grant: near.grant.as_ref().map(give),
         }
@@ -68,14 +75,16 @@ impl Candidate {
     pub(crate) fn advice(&self) -> String {
         let changes = self.changes.as_ref().map(|changes| {
             let changes: Vec<String> = changes.iter().map(Change::words).collect();
-            changes.join(" and ")
+            changes.join(", ")
         });
         match (changes, &self.grant) {
-            (Some(changes), None) => format!("{} takes it if you {changes}", self.scc),
+            (Some(changes), None) => format!("{} takes it after these changes: {changes}", self.scc),
             (Some(changes), Some(grant)) if changes.is_empty() => {
                 format!("{} takes it as it is, once {grant}", self.scc)
             }
-            (Some(changes), Some(grant)) => format!("{} takes it if you {changes}, once {grant}", self.scc),
+            (Some(changes), Some(grant)) => {
+                format!("{} takes it once {grant}; and after these changes: {changes}", self.scc)
+            }
             (None, _) => {
                 let mut fields: Vec<&str> = self.objections.iter().map(|objection| &*objection.field).collect();
                 fields.dedup();

@@ -14,12 +14,12 @@ use ringfence_admission::cluster::{Kind, Namespaces as _, Snapshot};
 use ringfence_admission::pod_security::PodSecurity;
 use ringfence_admission::user::User;
 use ringfence_manifest::{Workload, WorkloadKind};
-use ringfence_scc::{Candidates, Grant, NearMiss, Subject};
+use ringfence_scc::{Candidates, Grant, MissingGrant, NearMiss, Subject};
 
-pub(crate) use candidate::{Candidate, plain_violation};
+pub(crate) use candidate::{Candidate, give, plain_violation};
 pub(crate) use report::AdmissionReport;
 pub(crate) use text::describe;
-pub(crate) use why::why_first;
+pub(crate) use why::{because, why_first};
 
 /// Who asks.
 #[derive(Clone, Debug, clap::Args)]
@@ -64,6 +64,8 @@ pub(crate) struct Answer {
     pub(crate) before: Pod,
     /// The constraints that did not take the pod, the nearest first; only where none did.
     pub(crate) near: Vec<NearMiss>,
+    /// The least right with which a constraint takes the pod as it is, if none does.
+    pub(crate) smallest_grant: Option<MissingGrant>,
     /// The constraints of the namespace, where they have a say.
     pub(crate) candidates: Option<Candidates>,
 }
@@ -102,13 +104,15 @@ impl<'c> Judge<'c> {
         // Asked only where they had a say.
         let candidates = admission.decision.as_ref().map(|_| self.candidates(namespace));
         let refused = admission.by == Some(Plugin::SecurityContextConstraints);
-        let near = match &candidates {
+        let (near, smallest_grant) = match &candidates {
             Some(candidates) if refused => {
-                candidates.near_misses(&admission.pod, &subject(&admission.user), &self.access())
+                let (user, access) = (subject(&admission.user), self.access());
+                let near = candidates.near_misses(&admission.pod, &user, &access);
+                (near, candidates.smallest_grant(&admission.pod, &user, &access))
             }
-            _ => Vec::new(),
+            _ => (Vec::new(), None),
         };
-        Some(Answer { admission, before, near, candidates })
+        Some(Answer { admission, before, near, smallest_grant, candidates })
     }
 
     /// The constraints as they are in a namespace.

@@ -4,7 +4,7 @@ use ringfence_admission::admit::Admission;
 use serde::Serialize;
 
 use super::filled_in::{Filled, filled_in};
-use super::{Answer, Candidate, Judge, why_first};
+use super::{Answer, Candidate, Judge, give, why_first};
 use crate::admit::why::Why;
 use ringfence_manifest::Workload;
 
@@ -22,6 +22,9 @@ pub(crate) struct AdmissionReport {
     /// The constraints that did not take it, the nearest first, if none did.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) candidates: Vec<Candidate>,
+    /// The least right with which a constraint takes the pod as it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) smallest_grant: Option<String>,
 }
 
 impl AdmissionReport {
@@ -31,6 +34,10 @@ impl AdmissionReport {
             why: why_first(judge, answer),
             filled_in: admission.scc.as_ref().map(|_| filled_in(before, &admission.pod)).unwrap_or_default(),
             candidates: near.iter().map(|near| Candidate::new(near, |field| workload.path(field))).collect(),
+            smallest_grant: answer
+                .smallest_grant
+                .as_ref()
+                .map(|missing| format!("{}, once {}", missing.scc, give(missing))),
             admission: admission.clone(),
         }
     }

@@ -61,6 +61,9 @@ impl Input<'_> {
         if let Some(more) = report.candidates.len().checked_sub(MOST_CANDIDATES).filter(|more| *more > 0) {
             help.push(format!("{more} more are further off; `ringfence scc why NAME` tells of any"));
         }
+        if let Some(grant) = &report.smallest_grant {
+            help.push(format!("as it is, the least that takes it is {grant}"));
+        }
         let Some(nearest) = answer.near.first() else {
             return vec![self.plain(workload, title, answer, "")];
         };

@@ -4,6 +4,9 @@ mod defaults;
 mod dump;
 mod needs;
 mod pod_security;
+mod scan;
+mod slim;
+mod stream;
 
 use std::path::PathBuf;
 
@@ -13,14 +16,30 @@ use crate::commands::{chain, complain, warn};
 use crate::input::Inputs;
 
 pub(crate) use needs::Needs;
-pub(crate) use pod_security::PodSecurityArgs;
+pub(crate) use pod_security::{PodSecurityArgs, PodSecurityError, read as read_pod_security};
+pub(crate) use slim::slim;
+pub(crate) use stream::{Raw, each};
+
+/// A cluster's dumps.
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct DumpArgs {
+    /// A dump of the cluster, as `kubectl get … -o yaml` (or json) prints it, or a directory of such; may be repeated.
+    #[arg(long = "cluster", value_name = "FILE|DIR")]
+    dumps: Vec<PathBuf>,
+}
+
+impl DumpArgs {
+    /// The files.
+    pub(crate) fn inputs(&self) -> Inputs {
+        Inputs::of(self.dumps.clone())
+    }
+}
 
 /// The cluster, from dumps.
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct ClusterArgs {
-    /// A dump of the cluster, as `kubectl get … -o yaml` (or json) prints it, or a directory of such; may be repeated.
-    #[arg(long = "cluster", value_name = "FILE|DIR")]
-    dumps: Vec<PathBuf>,
+    #[command(flatten)]
+    dumps: DumpArgs,
 
     /// What kind of cluster it is; otherwise its objects tell, by whether there are SecurityContextConstraints.
     ///
@@ -52,20 +71,28 @@ const MOST_PROBLEMS: usize = 20;
 impl ClusterArgs {
     /// Whether a cluster is asked about.
     pub(crate) fn is_given(&self) -> bool {
-        !self.dumps.is_empty() || self.platform.is_some()
+        self.has_dumps() || self.platform.is_some()
     }
 
-    /// The dumps, for what reads them by itself.
-    pub(crate) fn inputs(&self) -> Inputs {
-        Inputs::of(self.dumps.clone())
+    /// Whether there is more to it than its platform.
+    pub(crate) fn has_dumps(&self) -> bool {
+        !self.dumps.dumps.is_empty()
+    }
+
+    /// The cluster, or else one that is as OpenShift installs it.
+    pub(crate) fn load_or_openshift(&self, needs: Needs) -> Loaded {
+        if self.is_given() {
+            return self.load(needs);
+        }
+        Self { platform: Some(PlatformName::Openshift), ..self.clone() }.load(needs)
     }
 
     /// Reads the cluster. What is wrong with it is said on standard error, and the rest is used.
     pub(crate) fn load(&self, needs: Needs) -> Loaded {
         let mut builder = Builder::default();
         let mut incomplete = false;
-        if !self.dumps.is_empty() {
-            let (entries, errors) = self.inputs().entries();
+        if self.has_dumps() {
+            let (entries, errors) = self.dumps.inputs().entries();
             for error in &errors {
                 complain(&chain(error));
                 incomplete = true;
@@ -81,7 +108,7 @@ impl ClusterArgs {
             }
         }
         let snapshot = self.build(builder);
-        tell(&snapshot, needs);
+        tell(&snapshot, needs, self.has_dumps());
         Loaded { snapshot, incomplete }
     }
 
@@ -106,7 +133,7 @@ impl ClusterArgs {
 }
 
 /// Says what is wrong with a cluster's objects, and what is missed among them.
-fn tell(snapshot: &Snapshot, needs: Needs) {
+fn tell(snapshot: &Snapshot, needs: Needs, from_dumps: bool) {
     let problems = snapshot.problems();
     for problem in problems.iter().take(MOST_PROBLEMS) {
         warn(&crate::view::clean(&problem.to_string()));
@@ -120,7 +147,8 @@ fn tell(snapshot: &Snapshot, needs: Needs) {
             warn(&crate::view::clean(&text));
         }
     }
-    for (kind, consequence) in needs.missed(snapshot) {
+    // Nobody expects more of a cluster of which only the platform is said.
+    for (kind, consequence) in needs.missed(snapshot).into_iter().filter(|_| from_dumps) {
         warn(&format!("the cluster's dump has no {kind}, not even an empty list: {consequence}"));
     }
 }

@@ -9,8 +9,8 @@ pub(crate) enum Needs {
     Admission,
     /// What decides about a namespace's labels.
     Labels,
-    /// Namespaces alone.
-    Namespaces,
+    /// Security context constraints alone.
+    Constraints,
 }
 
 impl Needs {
@@ -19,24 +19,26 @@ impl Needs {
         match self {
             Self::Admission => !kind.is_workload() && !matches!(kind, Kind::Pod | Kind::ClusterServiceVersion),
             Self::Labels => !kind.is_workload() && kind != Kind::Pod,
-            Self::Namespaces => kind == Kind::Namespace,
+            Self::Constraints => kind == Kind::SecurityContextConstraints,
         }
     }
 
     /// The kinds without which answers may be wrong, and how.
     pub(super) fn missed(self, snapshot: &Snapshot) -> Vec<(Kind, &'static str)> {
-        let mut kinds = vec![(Kind::Namespace, "namespaces are taken to exist, without labels")];
-        if self == Self::Labels {
-            kinds = vec![(Kind::Namespace, "there is nothing to label")];
+        if self == Self::Constraints {
+            return Vec::new();
         }
-        if self != Self::Namespaces {
-            let without = if self == Self::Labels { "no labels follow from them" } else { "they are taken to exist" };
-            kinds.push((Kind::ServiceAccount, without));
-        }
-        if self != Self::Namespaces && snapshot.platform() == Platform::OpenShift {
+        let labels = self == Self::Labels;
+        let namespaces = if labels { "there is nothing to label" } else { "they are taken to exist, without labels" };
+        let accounts = if labels { "no labels follow from them" } else { "they are taken to exist" };
+        let mut kinds = vec![(Kind::Namespace, namespaces), (Kind::ServiceAccount, accounts)];
+        if labels || snapshot.platform() == Platform::OpenShift {
             kinds.push((Kind::ClusterRole, "bindings to one give nothing"));
             kinds.push((Kind::ClusterRoleBinding, "nobody may use a constraint through one"));
             kinds.push((Kind::RoleBinding, "nobody may use a constraint through one"));
+        }
+        if labels {
+            kinds.push((Kind::SecurityContextConstraints, "no labels follow from them"));
         }
         kinds.retain(|(kind, _)| !snapshot.has_seen(*kind));
         kinds

@@ -6,6 +6,9 @@ pub(crate) mod explain;
 pub(crate) mod prove;
 pub(crate) mod read;
 pub(crate) mod run;
+pub(crate) mod scc;
+pub(crate) mod simulate;
+pub(crate) mod snapshot;
 pub(crate) mod sync;
 pub(crate) mod volume;
 

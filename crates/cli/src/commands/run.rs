@@ -116,6 +116,9 @@ impl Run<'_> {
         let state = self.machine.state().map_err(|error| super::chain(&error))?;
         let options = self.machine.options(&state, self.objects);
         let run = PodRun::prepare(&pod, effective, first, options).map_err(|error| words(&error))?;
+        if chosen.len() > 1 {
+            run.share_namespaces(&*self.machine.engine).map_err(|error| words(&error))?;
+        }
         self.warn_of_what_is_weaker(&chosen);
 
         let (init, main): (Vec<&EffectiveContainer>, Vec<_>) =

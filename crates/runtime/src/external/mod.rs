@@ -131,20 +131,22 @@ struct Container {
 }
 
 impl Container {
+    /// Ends the container and removes what the runtime keeps of it.
     fn delete(&self) {
-        // A runtime in the foreground deletes the container itself at its end.
-        let left = self.delete.last().is_some_and(|id| self.work_dir.join("runtime").join(id).exists());
-        let Some((program, args)) = self.delete.split_first().filter(|_| left) else {
-            let _ = fs::remove_file(self.work_dir.join(CLEANUP));
-            return;
-        };
-        let _ = Command::new(program)
-            .args(args)
-            .stdin(ChildStdio::null())
-            .stdout(ChildStdio::null())
-            .stderr(ChildStdio::null())
-            .status();
-        let _ = fs::remove_file(self.work_dir.join(CLEANUP));
+        if let Some((program, args)) = self.delete.split_first() {
+            // The container may have ended in this moment, so the outcome says nothing.
+            let _ = Command::new(program)
+                .args(args)
+                .stdin(ChildStdio::null())
+                .stdout(ChildStdio::null())
+                .stderr(ChildStdio::null())
+                .status();
+        }
+    }
+
+    /// Whether the runtime still keeps something: one in the foreground deletes the container itself at its end.
+    fn is_kept(&self) -> bool {
+        self.delete.last().is_some_and(|id| self.work_dir.join("runtime").join(id).exists())
     }
 }
 
@@ -195,10 +197,17 @@ impl Running for Container {
 
 impl Drop for Container {
     fn drop(&mut self) {
-        self.delete();
         if self.ended.is_none() {
+            self.delete();
+            // A runtime that is still there although its container is gone is of no use.
+            if wait::ends_soon(&mut self.child).is_none() {
+                let _ = self.child.kill();
+            }
             let _ = self.child.wait();
+        } else if self.is_kept() {
+            self.delete();
         }
+        let _ = fs::remove_file(self.work_dir.join(CLEANUP));
     }
 }
 

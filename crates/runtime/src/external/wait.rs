@@ -7,7 +7,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::{Child, ExitStatus};
 
-use rustix::event::{PollFd, PollFlags, poll};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::inotify;
 
 use crate::engine::Exit;
@@ -56,6 +56,15 @@ impl Watch {
             while rustix::io::read(&self.inotify, &mut events).is_ok_and(|read| read > 0) {}
         }
     }
+}
+
+/// Waits a little for the end of `child`; `None` when it does not come.
+pub(super) fn ends_soon(child: &mut Child) -> Option<ExitStatus> {
+    const LIMIT: Timespec = Timespec { tv_sec: 5, tv_nsec: 0 };
+    let pidfd = super::pidfd(child).ok()?;
+    let mut fds = [PollFd::from_borrowed_fd(pidfd.as_fd(), PollFlags::IN)];
+    let _ = poll(&mut fds, Some(&LIMIT));
+    child.try_wait().ok()?
 }
 
 /// How the runtime ended is how the container's process ended: it exits with the same status, or with 128 and the

@@ -25,6 +25,8 @@ pub enum RootfsRequest<'a> {
     Dir(&'a Path),
     /// An image that was unpacked by [`image::unpack`].
     Image(&'a image::Image),
+    /// Nothing at all, for a program that needs nothing.
+    Empty,
     /// The host's programs and libraries, with the user database of the image as far as it is known.
     Host(&'a ImageFacts),
 }
@@ -73,6 +75,8 @@ pub enum RootfsSource {
         /// How the unpacked files are kept unchanged for the next container.
         protection: Protection,
     },
+    /// Nothing.
+    Empty,
     /// No image was there, so the host's programs stand in for it.
     HostUsr {
         /// The host's directories that are shown, read-only.
@@ -107,6 +111,7 @@ impl fmt::Display for RootfsSource {
             Self::Image { path, protection } => {
                 write!(f, "the image {}, {protection}", path.display())
             }
+            Self::Empty => f.write_str("nothing"),
             Self::HostUsr { shown } => {
                 f.write_str("no image: this machine's own ")?;
                 for (i, path) in shown.iter().enumerate() {
@@ -157,6 +162,13 @@ pub fn prepare(
             }
             Ok(rootfs)
         }
+        RootfsRequest::Empty => Ok(Rootfs {
+            root: state.dir(&format!("rootfs/{name}"), 0o755)?,
+            mounts: Vec::new(),
+            readonly_paths: Vec::new(),
+            fixed: Vec::new(),
+            source: RootfsSource::Empty,
+        }),
         RootfsRequest::Host(image) => host::prepare(state, name, image, options),
     }
 }

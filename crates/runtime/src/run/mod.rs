@@ -5,8 +5,10 @@ mod etc;
 mod mapping;
 mod observed;
 mod pipe;
+mod sandbox;
 mod seccomp;
 
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::fs;
 use std::io;
@@ -26,6 +28,7 @@ use crate::volume::{self, Objects, Volumes};
 
 pub use error::{RunError, RunRefusal};
 pub use observed::Observed;
+pub(crate) use sandbox::main as sandbox_main;
 
 /// What a run needs beside the pod.
 #[derive(Clone, Copy)]
@@ -49,17 +52,21 @@ pub struct PodRun<'a> {
     effective: &'a EffectivePod,
     volumes: Volumes,
     etc: EtcFiles,
+    shm: Option<PathBuf>,
     host: HostFacts,
     namespaces: NamespaceIds,
     mappings: Option<IdMappings>,
     unprivileged: bool,
-    serial: std::cell::Cell<u32>,
+    serial: Cell<u32>,
+    sandbox: RefCell<Option<Started>>,
+    join: Cell<JoinedNamespaces>,
 }
 
 /// A started container; dropping it ends it and removes what was prepared for it.
 pub struct Started {
+    // Dropped in this order: an engine needs its directory to end the container.
     running: Box<dyn Running>,
-    work_dir: PathBuf,
+    _work_dir: WorkDir,
     /// What its root file system was made from.
     pub source: rootfs::RootfsSource,
 }
@@ -71,10 +78,13 @@ impl Started {
     }
 }
 
-impl Drop for Started {
+/// An engine's directory, removed at the end.
+struct WorkDir(PathBuf);
+
+impl Drop for WorkDir {
     fn drop(&mut self) {
         // The state directory's end removes the rest, and this too where it fails.
-        let _ = fs::remove_dir_all(&self.work_dir);
+        let _ = fs::remove_dir_all(&self.0);
     }
 }
 
@@ -110,6 +120,7 @@ impl<'a> PodRun<'a> {
             },
         )?;
         let etc = etc::write(options.state, pod, effective)?;
+        let shm = volume::shared_memory(options.state, effective, mappings.as_ref(), !unprivileged)?;
         let mut not_seen = BTreeMap::new();
         let namespaces = observe::namespace_ids("self", &mut not_seen);
         if let Some((field, why)) = not_seen.pop_first() {
@@ -122,12 +133,32 @@ impl<'a> PodRun<'a> {
             effective,
             volumes,
             etc,
+            shm,
             host: observe::host_facts(privileged_container),
             namespaces,
             mappings,
             unprivileged,
-            serial: std::cell::Cell::new(0),
+            serial: Cell::new(0),
+            sandbox: RefCell::new(None),
+            join: Cell::new(JoinedNamespaces::default()),
         })
+    }
+
+    /// Starts a sandbox whose IPC, network and UTS namespaces, and PID namespace where the pod shares it, the containers
+    /// started from now on join. Without it each has namespaces of its own.
+    pub fn share_namespaces(&self, engine: &dyn Engine) -> Result<(), RunError> {
+        let Some(first) = self.effective.containers.first() else { return Ok(()) };
+        if self.sandbox.borrow().is_some() {
+            return Ok(());
+        }
+        let container = sandbox::container(self.effective, first);
+        let (process, mount) = sandbox::command(&self.probe_binary()?);
+        let stdio = sandbox::silence().map_err(RunError::machinery("open /dev/null"))?;
+        let root = RootfsRequest::Empty;
+        let mut started = self.start_with(engine, &container, &root, &process, stdio, Some(&mount))?;
+        self.join.set(sandbox::joined(self.effective, started.running().pid()));
+        self.sandbox.replace(Some(started));
+        Ok(())
     }
 
     /// Runs the probe in place of the container's command and returns what it saw.
@@ -238,18 +269,18 @@ impl<'a> PodRun<'a> {
                 extra_mounts: probe.map(std::slice::from_ref).unwrap_or_default(),
                 volumes: &volumes,
                 etc: &self.etc,
-                shm: None,
+                shm: self.shm.as_deref(),
                 seccomp: seccomp::profile(container, self.options.seccomp_root)?,
                 host: &self.host,
                 id_mappings: self.mappings.as_ref(),
                 unprivileged: self.unprivileged,
-                join: JoinedNamespaces::default(),
+                join: self.join.get(),
                 cgroups_path: None,
             },
         )?;
-        let work_dir = self.options.state.dir(&format!("work/{name}"), 0o700)?;
-        let running = engine.start(Launch { id: &id, spec: &spec, work_dir: &work_dir, stdio, keep: Vec::new() })?;
-        Ok(Started { running, work_dir, source })
+        let work_dir = WorkDir(self.options.state.dir(&format!("work/{name}"), 0o700)?);
+        let launch = Launch { id: &id, spec: &spec, work_dir: &work_dir.0, stdio, keep: Vec::new() };
+        Ok(Started { running: engine.start(launch)?, _work_dir: work_dir, source })
     }
 
     /// The container as declared, which is there because the effective one was made from it.

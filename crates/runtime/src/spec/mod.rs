@@ -101,7 +101,7 @@ pub enum VolumeSource {
 }
 
 /// Namespaces of a running sandbox that the container joins instead of making its own.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct JoinedNamespaces {
     /// The process ID whose IPC, network and UTS namespaces are the pod's.
     pub pod: Option<u32>,

@@ -17,6 +17,7 @@ use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use crate::state::StateError;
 
 pub use own::{ChangePolicy, OwnError, Owned, Ownership, own};
+pub(crate) use prepare::shared_memory;
 pub use prepare::{PrepareOptions, Volumes, prepare};
 
 /// Objects that volumes refer to, as far as they are at hand.

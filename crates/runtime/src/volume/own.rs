@@ -252,3 +252,99 @@ impl Walk {
         OwnError::Io { action, path: self.path.clone(), source: errno.into() }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs::{self, Permissions};
+    use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+
+    /// Root can give files to any group, another user only to its own.
+    fn group() -> u32 {
+        if rustix::process::geteuid().is_root() { 4711 } else { rustix::process::getegid().as_raw() }
+    }
+
+    fn to_group(policy: ChangePolicy, read_only: bool) -> Ownership {
+        Ownership { fs_group: group(), policy, read_only }
+    }
+
+    fn mode(path: &Path) -> u32 {
+        fs::symlink_metadata(path).unwrap().mode() & 0o7777
+    }
+
+    fn set(path: &Path, mode: u32) {
+        fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
+    }
+
+    #[test]
+    fn the_group_can_read_and_write_files_and_enter_directories() {
+        let dir = tempfile::tempdir().unwrap();
+        let (sub, file) = (dir.path().join("d"), dir.path().join("d/f"));
+        fs::create_dir(&sub).unwrap();
+        fs::write(&file, "").unwrap();
+        set(&file, 0o4701);
+        set(&sub, 0o700);
+        let owned = own(dir.path(), to_group(ChangePolicy::Always, false)).unwrap();
+        assert_eq!((owned.entries, owned.failed), (3, 0));
+        assert_eq!((mode(&sub), mode(&file)), (0o2770, 0o4761));
+        assert_eq!(fs::metadata(&file).unwrap().gid(), group());
+    }
+
+    #[test]
+    fn a_read_only_volume_is_given_without_write() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("f");
+        fs::write(&file, "").unwrap();
+        set(&file, 0o400);
+        set(dir.path(), 0o700);
+        own(dir.path(), to_group(ChangePolicy::Always, true)).unwrap();
+        assert_eq!((mode(dir.path()), mode(&file)), (0o2750, 0o440));
+    }
+
+    #[test]
+    fn a_root_that_is_right_keeps_the_rest_from_being_changed() {
+        let dir = tempfile::tempdir().unwrap();
+        own(dir.path(), to_group(ChangePolicy::Always, false)).unwrap();
+        let file = dir.path().join("f");
+        fs::write(&file, "").unwrap();
+        set(&file, 0o400);
+        let owned = own(dir.path(), to_group(ChangePolicy::OnRootMismatch, false)).unwrap();
+        assert_eq!((owned.entries, mode(&file)), (0, 0o400));
+        set(dir.path(), 0o770);
+        let owned = own(dir.path(), to_group(ChangePolicy::OnRootMismatch, false)).unwrap();
+        assert_eq!((owned.entries, mode(&file)), (2, 0o660));
+    }
+
+    #[test]
+    fn links_are_not_followed() {
+        let outside = tempfile::tempdir().unwrap();
+        let victim = outside.path().join("victim");
+        fs::write(&victim, "").unwrap();
+        set(&victim, 0o600);
+        set(outside.path(), 0o700);
+        let before = (fs::metadata(&victim).unwrap().gid(), fs::metadata(outside.path()).unwrap().ctime_nsec());
+        let dir = tempfile::tempdir().unwrap();
+        symlink(&victim, dir.path().join("file")).unwrap();
+        symlink(outside.path(), dir.path().join("dir")).unwrap();
+        let owned = own(dir.path(), to_group(ChangePolicy::Always, false)).unwrap();
+        assert_eq!((owned.entries, owned.failed), (3, 0));
+        assert_eq!(mode(&victim), 0o600);
+        assert_eq!((fs::metadata(&victim).unwrap().gid(), fs::metadata(outside.path()).unwrap().ctime_nsec()), before);
+        assert_eq!(fs::symlink_metadata(dir.path().join("file")).unwrap().gid(), group());
+    }
+
+    #[test]
+    fn a_tree_deeper_than_the_open_directories_is_walked_to_the_end() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut deep = dir.path().to_path_buf();
+        for _ in 0..3 * OPEN_DIRECTORIES {
+            deep.push("d");
+            fs::create_dir(&deep).unwrap();
+            fs::write(deep.join("z"), "").unwrap();
+        }
+        let owned = own(dir.path(), to_group(ChangePolicy::Always, false)).unwrap();
+        assert_eq!(owned.entries, 1 + 6 * OPEN_DIRECTORIES as u64);
+        assert_eq!(mode(&deep) & 0o2770, 0o2770);
+        assert_eq!(mode(dir.path()) & 0o2770, 0o2770);
+    }
+}

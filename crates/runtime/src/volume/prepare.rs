@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use k8s_openapi::api::core::v1::{Container, Pod, Volume};
 use ringfence_context::effective::{EffectiveContainer, EffectiveMount, EffectivePod, Medium, VolumeKind};
 use ringfence_context::origin::Value;
+use ringfence_context::process::Namespace;
 
 use super::own::{ChangePolicy, Ownership, own};
 use super::payload::{self, Payload};
@@ -88,6 +89,33 @@ impl Volumes {
             })
             .collect()
     }
+}
+
+/// The `/dev/shm` that the containers of a pod share: `None` where there is one container, which has its own, or where
+/// the pod shares the node's.
+pub(crate) fn shared_memory(
+    state: &StateDir,
+    pod: &EffectivePod,
+    id_mappings: Option<&IdMappings>,
+    privileged: bool,
+) -> Result<Option<PathBuf>, VolumeError> {
+    // The size that containerd's sandbox gives it.
+    const SIZE: u64 = 64 << 20;
+    if pod.containers.len() < 2 || pod.namespaces.ipc == Namespace::Host {
+        return Ok(None);
+    }
+    // No volume's name has a dot.
+    let dir = if privileged {
+        empty_dir::in_memory(state, "dev.shm", Some(SIZE))?
+    } else {
+        empty_dir::on_disk(state, "dev.shm", empty_dir::MEMORY_MODE)?
+    };
+    if let (true, Some(mappings)) = (privileged, id_mappings)
+        && let (Some(uid), Some(gid)) = (mappings.outside_uid(0), mappings.outside_gid(0))
+    {
+        chown_tree("dev.shm", &dir, uid, gid)?;
+    }
+    Ok(Some(dir))
 }
 
 /// A volume's name becomes that of a directory; the API admits DNS labels only.

@@ -4,6 +4,7 @@
 
 use super::*;
 use crate::admit::Part;
+use crate::cluster::Snapshot;
 use proptest::{collection::vec, option, prelude::*, sample::select};
 use serde_json::{Value, json};
 

@@ -1,6 +1,7 @@
 #![allow(clippy::needless_pass_by_value, reason = "JSON written in place reads best without a reference before it")]
 
 use super::*;
+use crate::cluster::Snapshot;
 use serde_json::{Value, json};
 
 fn namespace(name: &str, metadata: Value) -> Value {

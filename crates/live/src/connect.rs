@@ -11,7 +11,7 @@ use tokio::runtime::Runtime;
 /// How long to wait for a connection.
 const CONNECT: Duration = Duration::from_secs(10);
 /// How long the server may be silent in the middle of an answer.
-const READ: Duration = Duration::from_secs(60);
+const READ: Duration = Duration::from_mins(1);
 
 /// Which cluster, as kubectl's flags of the same names say it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -2,12 +2,7 @@
 //!
 //! <https://kubernetes.io/docs/reference/using-api/api-concepts/#retrieving-large-results-sets-in-chunks>
 
-use crate::{
-    connect::Cluster,
-    error::ListError,
-    resource::Resource,
-    scrub::{scrub, text},
-};
+use crate::{connect::Cluster, error::ListError, resource::Resource};
 use kube::{api::ListParams, core::Request};
 use serde::Deserialize;
 use serde_json::Value;
@@ -66,7 +61,6 @@ impl Cluster {
                     so_far.keep_new(&mut items);
                     for item in &mut items {
                         complete(item, resource);
-                        scrub(resource.kind, item);
                     }
                     listed.objects += items.len();
                     visit(Page { items, remaining: answer.metadata.remaining_item_count });
@@ -155,6 +149,7 @@ impl SoFar {
 }
 
 fn key(item: &Value) -> String {
-    let (namespace, name) = (text(item, "/metadata/namespace"), text(item, "/metadata/name"));
+    let text = |pointer| item.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
+    let (namespace, name) = (text("/metadata/namespace"), text("/metadata/name"));
     if namespace.is_empty() { name.to_owned() } else { format!("{namespace}/{name}") }
 }

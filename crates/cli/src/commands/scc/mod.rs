@@ -66,8 +66,10 @@ pub(crate) fn main(args: &Args) -> Exit {
 impl Question {
     /// Reads the cluster and lets it be asked. What ails it counts once the answers are out.
     fn ask(&self, answer: impl FnOnce(&Judge<'_>) -> std::io::Result<Exit>) -> Exit {
-        if !self.cluster.has_dumps() {
-            super::complain("no cluster given: name a dump of one with --cluster");
+        if !self.cluster.has_objects() {
+            super::complain(
+                "no cluster given: name a dump of one with --cluster, or a running one with --kubeconfig or --context",
+            );
             return Exit::Failure;
         }
         let pod_security = match self.pod_security.load(None) {
@@ -77,7 +79,7 @@ impl Question {
                 return Exit::Failure;
             }
         };
-        let loaded = self.cluster.load(Needs::Admission);
+        let Some(loaded) = self.cluster.load(Needs::Admission) else { return Exit::Failure };
         let judge = Judge::new(&loaded.snapshot, pod_security, &self.who);
         match answer(&judge) {
             Ok(exit) if loaded.incomplete => exit.max(Exit::Failure),

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use ringfence_admission::cluster::{Kind, Platform};
+use ringfence_admission::cluster::Kind;
 use ringfence_live::{Cluster, ListError, Page, Resource, Target};
 use serde_json::{Value, json};
 
@@ -29,8 +29,8 @@ pub(crate) struct LiveArgs {
 pub(crate) struct Asked {
     /// Whether some of it could not be listed, which has been said.
     pub(crate) incomplete: bool,
-    /// The platform, if it is known though its objects do not tell.
-    pub(crate) platform: Option<Platform>,
+    /// Whether there are security context constraints which may not be listed.
+    pub(crate) has_hidden_constraints: bool,
 }
 
 impl LiveArgs {
@@ -58,6 +58,7 @@ impl LiveArgs {
             progress.step();
             let Err(error) = listed else { continue };
             let text = clean(&chain(&error)).into_owned();
+            let mut instead = "the rest of the cluster is used";
             match error {
                 // A cluster without the kind has no objects of it. But every cluster has namespaces.
                 ListError::Absent { .. } if kind != Kind::Namespace => continue,
@@ -74,11 +75,12 @@ impl LiveArgs {
                 }
                 ListError::Forbidden { .. } if kind == Kind::SecurityContextConstraints => {
                     // They are there, or it would have been said that they are not.
-                    asked.platform = Some(Platform::OpenShift);
+                    asked.has_hidden_constraints = true;
+                    instead = "the platform's own are taken for them";
                 }
                 _ => {}
             }
-            progress.suspend(|| complain(&format!("{text}; the rest of the cluster is used")));
+            progress.suspend(|| complain(&format!("{text}; {instead}")));
             asked.incomplete = true;
         }
         progress.finish();

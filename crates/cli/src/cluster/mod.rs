@@ -97,6 +97,7 @@ impl ClusterArgs {
     pub(crate) fn load(&self, needs: Needs) -> Option<Loaded> {
         let mut builder = Builder::default();
         let mut incomplete = false;
+        let mut platform = self.platform;
         if self.live.is_given() {
             if !self.dumps.dumps.is_empty() {
                 complain("a dump or a running cluster, not both: --cluster, or --kubeconfig and --context");
@@ -105,8 +106,8 @@ impl ClusterArgs {
             let wants = |kind| needs.wants(kind);
             let asked = self.live.each(wants, &mut |object| builder.add("the cluster", object))?;
             incomplete |= asked.incomplete;
-            if let Some(platform) = asked.platform {
-                builder.set_platform(platform);
+            if asked.has_hidden_constraints {
+                platform = platform.or(Some(PlatformName::Openshift));
             }
         }
         if !self.dumps.dumps.is_empty() {
@@ -125,29 +126,29 @@ impl ClusterArgs {
                 }
             }
         }
-        let snapshot = self.build(builder);
+        let snapshot = build(builder, platform);
         tell(&snapshot, needs, self);
         Some(Loaded { snapshot, incomplete })
     }
+}
 
-    /// Gives the cluster its platform, and that platform's constraints if nobody wrote them down.
-    fn build(&self, mut builder: Builder) -> Snapshot {
-        match self.platform {
-            None => {}
-            Some(PlatformName::Kubernetes) => builder.set_platform(Platform::Kubernetes),
-            Some(PlatformName::Openshift) => {
-                builder.set_platform(Platform::OpenShift);
-                let with_defaults = builder.clone();
-                let snapshot = builder.build();
-                if snapshot.constraints().next().is_some() {
-                    return snapshot;
-                }
-                builder = with_defaults;
-                defaults::add(&mut builder);
+/// Gives the cluster its platform, and that platform's constraints if nobody wrote them down.
+fn build(mut builder: Builder, platform: Option<PlatformName>) -> Snapshot {
+    match platform {
+        None => {}
+        Some(PlatformName::Kubernetes) => builder.set_platform(Platform::Kubernetes),
+        Some(PlatformName::Openshift) => {
+            builder.set_platform(Platform::OpenShift);
+            let with_defaults = builder.clone();
+            let snapshot = builder.build();
+            if snapshot.constraints().next().is_some() {
+                return snapshot;
             }
+            builder = with_defaults;
+            defaults::add(&mut builder);
         }
-        builder.build()
     }
+    builder.build()
 }
 
 /// Says what is wrong with a cluster's objects, and what is missed among them.

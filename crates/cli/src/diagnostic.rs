@@ -88,7 +88,11 @@ impl Excerpt {
             }
         }
         let end = end.clamp(start, to).max(start);
-        Self { text: text[from..to].to_owned(), first_line, span: start - from..end - from, cut: from > line_start }
+        // Carriage returns would be shown; only those before the place shift it.
+        let before = text[from..start].matches('\r').count();
+        let within = text[start..end].matches('\r').count();
+        let span = start - from - before..end - from - before - within;
+        Self { text: text[from..to].replace('\r', ""), first_line, span, cut: from > line_start }
     }
 }
 
@@ -121,6 +125,13 @@ mod tests {
         let place = Place::new("f", &text, at..at + 3, 1, 500_002);
         assert!(place.excerpt.text.len() <= LONGEST_LINE);
         assert_eq!(&place.excerpt.text[place.excerpt.span.clone()], "[x]");
+    }
+
+    #[test]
+    fn carriage_returns_are_not_shown() {
+        let place = Place::new("f", "a: 1\r\nbb: 22\r\n", 10..12, 2, 5);
+        assert_eq!(place.excerpt.text, "a: 1\nbb: 22");
+        assert_eq!(&place.excerpt.text[place.excerpt.span.clone()], "22");
     }
 
     #[test]

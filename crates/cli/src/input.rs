@@ -101,7 +101,8 @@ fn walk(root: &Path, entries: &mut Vec<Entry>, errors: &mut Vec<InputError>) {
             }
             Err(error) => {
                 let path = error.path().unwrap_or(root).to_path_buf();
-                errors.push(InputError::Unreadable { path, source: error.into() });
+                let looped = || io::Error::other("a symbolic link leads back to a directory above it");
+                errors.push(InputError::Unreadable { path, source: error.into_io_error().unwrap_or_else(looped) });
             }
         }
     }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use k8s_openapi::api::core::v1::{Container, Pod};
 use ringfence_context::effective::EffectiveContainer;
 use ringfence_context::facts::{Facts, ImageFacts};
-use ringfence_manifest::Workload;
+use ringfence_manifest::{Workload, WorkloadKind};
 use ringfence_runtime::engine::{Engine, StartError};
 use ringfence_runtime::external::External;
 use ringfence_runtime::launcher::BuiltIn;
@@ -149,9 +149,21 @@ impl Machine {
 /// The pod that a workload's controller would make.
 pub(crate) fn pod(workload: &Workload) -> Pod {
     let mut metadata = workload.metadata.clone();
-    metadata.name.get_or_insert_with(|| workload.name().to_owned());
+    metadata.name = Some(pod_name(workload));
     metadata.namespace = metadata.namespace.or_else(|| workload.object.namespace.clone());
     Pod { metadata, spec: Some(workload.spec.clone()), status: None }
+}
+
+/// The pod's name; where the API server or a controller will make up a part of it, `x` stands for each character.
+fn pod_name(workload: &Workload) -> String {
+    let name = workload.name();
+    match (workload.kind, workload.object.name.is_some()) {
+        (WorkloadKind::Pod | WorkloadKind::PodTemplate, true) => name.to_owned(),
+        (WorkloadKind::Pod | WorkloadKind::PodTemplate, false) => format!("{name}xxxxx"),
+        (WorkloadKind::StatefulSet, _) => format!("{name}-0"),
+        (WorkloadKind::Deployment, _) => format!("{name}-xxxxxxxxxx-xxxxx"),
+        _ => format!("{name}-xxxxx"),
+    }
 }
 
 /// Every container as declared.

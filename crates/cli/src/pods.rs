@@ -1,12 +1,12 @@
 //! The workloads of the inputs, one after the other, for the commands that look at their containers.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use ringfence_manifest::{Document, Node, Workload, WorkloadKind};
 
 use crate::exit::Exit;
 use crate::input::Inputs;
-use crate::view::Declared;
+use crate::view::{self, Declared};
 
 /// One workload, or what stands where one should be.
 pub(crate) enum Item<'a> {
@@ -35,7 +35,10 @@ pub(crate) struct Place<'a> {
 #[derive(Debug, Default)]
 pub(crate) struct Seen {
     pub(crate) exit: Option<Exit>,
-    pub(crate) passed_over: usize,
+    /// Workloads, those included that could not be read.
+    pub(crate) workloads: usize,
+    /// Other objects, by kind.
+    pub(crate) passed_over: BTreeMap<String, usize>,
 }
 
 /// Calls `each` for every workload of the inputs. What cannot be read at all is complained of, and the rest goes on.
@@ -69,7 +72,10 @@ pub(crate) fn for_each(
                 continue;
             }
             let contents = document.contents();
-            seen.passed_over += contents.passed_over.values().sum::<usize>();
+            for ((_, kind), count) in contents.passed_over {
+                *seen.passed_over.entry(kind).or_default() += count;
+            }
+            seen.workloads += contents.workloads.len();
             for workload in contents.workloads {
                 match workload {
                     Ok(workload) => each(place, Item::Workload(&workload))?,
@@ -85,6 +91,22 @@ pub(crate) fn for_each(
         }
     }
     Ok(seen)
+}
+
+impl Seen {
+    /// Says what there was besides workloads, and whether there were none.
+    pub(crate) fn tell(&self) {
+        if self.workloads == 0 && self.exit.is_none() {
+            anstream::eprintln!("no pod or workload was found");
+        }
+        if !self.passed_over.is_empty() {
+            let kind =
+                |kind: &str| if kind.is_empty() { "without a kind".to_owned() } else { view::clean(kind).into_owned() };
+            let kinds: Vec<_> =
+                self.passed_over.iter().map(|(name, count)| format!("{count} {}", kind(name))).collect();
+            anstream::eprintln!("passed over: {}", kinds.join(", "));
+        }
+    }
 }
 
 /// `Deployment shop/web`.

@@ -17,12 +17,12 @@ fn problems(yaml: &str) -> String {
 fn every_kind_gives_its_template() {
     for kind in WorkloadKind::ALL {
         let template = match kind {
-            WorkloadKind::Pod => "spec: {nodeName: node}".to_owned(),
-            WorkloadKind::PodTemplate => "template: {metadata: {name: t}, spec: {nodeName: node}}".to_owned(),
+            WorkloadKind::Pod => "spec: {nodeName: node, containers: [{name: c}]}".to_owned(),
+            WorkloadKind::PodTemplate => "template: {metadata: {name: t}, spec: {nodeName: node, containers: [{name: c}]}}".to_owned(),
             WorkloadKind::CronJob => {
-                "spec: {jobTemplate: {spec: {template: {metadata: {name: t}, spec: {nodeName: node}}}}}".to_owned()
+                "spec: {jobTemplate: {spec: {template: {metadata: {name: t}, spec: {nodeName: node, containers: [{name: c}]}}}}}".to_owned()
             }
-            _ => "spec: {template: {metadata: {name: t}, spec: {nodeName: node}}}".to_owned(),
+            _ => "spec: {template: {metadata: {name: t}, spec: {nodeName: node, containers: [{name: c}]}}}".to_owned(),
         };
         let yaml =
             format!("apiVersion: {}\nkind: {}\nmetadata: {{name: o}}\n{template}", kind.api_version(), kind.as_str());
@@ -37,6 +37,13 @@ fn every_kind_gives_its_template() {
         assert!(place.exact && &yaml[place.value.range()] == "node");
         assert_eq!(documents[0].problems(), [], "{yaml}");
     }
+}
+
+#[test]
+fn a_pod_without_containers_is_refused() {
+    let documents = read(b"apiVersion: v1\nkind: Pod\nmetadata: {name: a}\n");
+    let problems = documents[0].problems();
+    assert_eq!((problems[0].field.as_str(), problems[0].message.as_str()), ("spec.containers", "Required value"));
 }
 
 #[test]
@@ -204,6 +211,7 @@ apiVersion: v1
 kind: Pod
 spec:
   os: {name: linux}
+  containers: [{name: a}]
   securityContext: {windowsOptions: {}}
 ";
     insta::assert_snapshot!(problems(yaml));

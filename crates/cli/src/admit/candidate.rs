@@ -1,7 +1,9 @@
 //! A constraint that did not take a pod, and what it would take.
 
-use ringfence_scc::{MissingGrant, NearMiss, Violation};
+use k8s_openapi::api::core::v1::Pod;
+use ringfence_scc::{MissingGrant, NearMiss, Violation, apply};
 use serde::Serialize;
+use serde_json::Value;
 
 /// A constraint that did not take the pod.
 #[derive(Clone, Debug, Serialize)]
@@ -34,17 +36,23 @@ pub(crate) struct Objection {
 pub(crate) struct Change {
     /// From the object's root.
     pub(crate) field: String,
-    /// What it is, as JSON; absent if it is not set.
+    /// What it is; absent if it is not set.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) from: Option<String>,
-    /// What it should be, as JSON; absent if it should go.
+    pub(crate) from: Option<Value>,
+    /// What it should be; absent if it should go.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) to: Option<String>,
+    pub(crate) to: Option<Value>,
 }
 
 impl Candidate {
-    /// `path` makes a path of the pod one of the manifest.
-    pub(crate) fn new(near: &NearMiss, path: impl Fn(&str) -> String) -> Self {
+    /// `pod` is the one that was refused; `path` makes a path of it one of the manifest.
+    pub(crate) fn new(near: &NearMiss, pod: &Pod, path: impl Fn(&str) -> String) -> Self {
+        let mut after = pod.clone();
+        apply(&mut after, near.edits.as_deref().unwrap_or_default());
+        let json = |pod: &Pod| serde_json::to_value(pod).unwrap_or_default();
+        // Most pods that are refused need no edits, or few; those without cost nothing here.
+        let has_edits = near.edits.as_ref().is_some_and(|edits| !edits.is_empty());
+        let (before, after) = if has_edits { (json(pod), json(&after)) } else { (Value::Null, Value::Null) };
         let objection = |violation: &Violation| Objection {
             control: violation.control.field(),
             field: path(&violation.field),
@@ -52,8 +60,8 @@ impl Candidate {
         };
         let change = |edit: &ringfence_scc::Edit| Change {
             field: path(&edit.path),
-            from: edit.from.as_ref().map(ToString::to_string),
-            to: edit.to.as_ref().map(ToString::to_string),
+            from: find(&before, &edit.path).cloned(),
+            to: find(&after, &edit.path).cloned(),
         };
         let mut objections: Vec<Objection> = Vec::new();
         for objection in near.violations.iter().map(objection) {
@@ -102,6 +110,27 @@ impl Change {
             (Some(from), Some(to)) => format!("change {} from {from} to {to}", self.field),
         }
     }
+}
+
+/// The value at a path such as `spec.volumes[2]` or `metadata.annotations[example.com/a.b]`.
+fn find<'v>(value: &'v Value, path: &str) -> Option<&'v Value> {
+    let mut value = value;
+    let mut rest = path;
+    while !rest.is_empty() {
+        let step;
+        if let Some(inner) = rest.strip_prefix('[') {
+            (step, rest) = inner.split_once(']')?;
+        } else {
+            let end = rest.find(['.', '[']).unwrap_or(rest.len());
+            (step, rest) = rest.split_at(end);
+        }
+        rest = rest.strip_prefix('.').unwrap_or(rest);
+        value = match value {
+            Value::Array(items) => items.get(step.parse::<usize>().ok()?)?,
+            other => other.get(step)?,
+        };
+    }
+    Some(value)
 }
 
 /// How to give a right, as people with OpenShift's client do it.

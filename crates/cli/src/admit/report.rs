@@ -33,7 +33,10 @@ impl AdmissionReport {
         Self {
             why: why_first(judge, answer),
             filled_in: admission.scc.as_ref().map(|_| filled_in(before, &admission.pod)).unwrap_or_default(),
-            candidates: near.iter().map(|near| Candidate::new(near, |field| workload.path(field))).collect(),
+            candidates: near
+                .iter()
+                .map(|near| Candidate::new(near, &admission.pod, |field| workload.path(field)))
+                .collect(),
             smallest_grant: answer
                 .smallest_grant
                 .as_ref()

@@ -6,7 +6,7 @@ use ringfence_manifest::Workload;
 
 use super::judge::{Input, pss_diagnostic};
 use super::{Standard, Versions};
-use crate::admit::{AdmissionReport, Answer, plain_violation};
+use crate::admit::{AdmissionReport, Answer, Candidate, plain_violation};
 use crate::diagnostic::Diagnostic;
 
 /// How many constraints a report tells of.
@@ -57,7 +57,7 @@ impl Input<'_> {
         answer: &Answer,
         report: &AdmissionReport,
     ) -> Vec<Diagnostic> {
-        let mut help: Vec<String> = report.candidates.iter().take(MOST_CANDIDATES).map(|c| c.advice()).collect();
+        let mut help: Vec<String> = report.candidates.iter().take(MOST_CANDIDATES).map(Candidate::advice).collect();
         if let Some(more) = report.candidates.len().checked_sub(MOST_CANDIDATES).filter(|more| *more > 0) {
             help.push(format!("{more} more are further off; `ringfence scc why NAME` tells of any"));
         }
@@ -85,7 +85,7 @@ impl Input<'_> {
         }
         if diagnostics.is_empty() {
             let mut diagnostic = self.plain(workload, title, answer, "spec.serviceAccountName");
-            diagnostic.code = "scc-use".to_owned();
+            "scc-use".clone_into(&mut diagnostic.code);
             diagnostic.message =
                 format!("no security context constraint that may be used takes it; nearest is {}", nearest.scc);
             diagnostic.label = format!("{} may not be used", nearest.scc);

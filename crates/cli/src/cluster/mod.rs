@@ -165,6 +165,14 @@ fn tell(snapshot: &Snapshot, needs: Needs, args: &ClusterArgs) {
             let text = format!("SecurityContextConstraints {:?}: {error}", scc.name());
             warn(&crate::view::clean(&text));
         }
+        // The API server stores this one, and no pod ever fits it.
+        if let (Some(min), Some(max)) = (scc.run_as_user.uid_range_min, scc.run_as_user.uid_range_max)
+            && min > max
+        {
+            let text =
+                format!("SecurityContextConstraints {:?}: runAsUser has an empty range, {min} to {max}", scc.name());
+            warn(&crate::view::clean(&text));
+        }
     }
     // Nobody expects more of a cluster of which only the platform is said.
     for (kind, consequence) in needs.missed(snapshot).into_iter().filter(|_| args.has_objects()) {

@@ -1,8 +1,9 @@
 //! How Pod Security is set up on the cluster.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use ringfence_admission::pod_security::{ConfigError, PodSecurity, PodSecurityConfiguration};
+use ringfence_manifest::Document;
 use ringfence_pss::Version;
 
 use crate::input::{Entry, InputError};
@@ -36,7 +37,7 @@ pub(crate) enum PodSecurityError {
 impl PodSecurityArgs {
     /// Reads the configuration. `newest` is what `latest` means.
     pub(crate) fn load(&self, newest: Option<Version>) -> Result<PodSecurity, PodSecurityError> {
-        let pod_security = self.pod_security_config.as_ref().map(read).transpose()?.unwrap_or_default();
+        let pod_security = self.pod_security_config.as_deref().map(read).transpose()?.unwrap_or_default();
         Ok(match newest {
             Some(version) => pod_security.with_latest(version),
             None => pod_security,
@@ -45,15 +46,15 @@ impl PodSecurityArgs {
 }
 
 /// The plug-in with the configuration in a file.
-pub(crate) fn read(path: &PathBuf) -> Result<PodSecurity, PodSecurityError> {
-    let entry = Entry::File(path.clone());
+pub(crate) fn read(path: &Path) -> Result<PodSecurity, PodSecurityError> {
+    let entry = Entry::File(path.to_path_buf());
     let (name, bytes) = (entry.name(), entry.read()?);
     let documents = ringfence_manifest::read(&bytes);
-    if let Some(error) = documents.iter().find_map(|document| document.error()) {
+    if let Some(error) = documents.iter().find_map(Document::error) {
         let (at, message) = (error.location, error.message.clone());
         return Err(PodSecurityError::Syntax { name, line: at.line, column: at.column, message });
     }
-    let Some(root) = documents.iter().find_map(|document| document.root()) else {
+    let Some(root) = documents.iter().find_map(Document::root) else {
         return Err(PodSecurityError::Empty { name });
     };
     let value = serde_json::to_value(root).unwrap_or_default();

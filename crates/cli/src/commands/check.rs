@@ -73,7 +73,8 @@ Examples:
   ringfence check -o sarif deploy/ > ringfence.sarif    for code scanning
   ringfence check --explain runAsNonRoot                what a control is about
 
-Exit status: 0 everything is admitted, 1 findings, 2 something could not be read.";
+Exit status: 0 everything is admitted, 1 findings, text that is no manifest among them, 2 a file could
+not be opened.";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 enum Format {

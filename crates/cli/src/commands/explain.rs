@@ -52,7 +52,8 @@ Examples:
   ringfence explain --images images.yaml --node node.yaml app.yaml
   kubectl get pods -A -o yaml | ringfence explain -o jsonl -
 
-Exit status: 0 everything starts as declared, 1 refusals or warnings, 2 something could not be read.";
+Exit status: 0 everything starts as declared, 1 refusals, warnings or text that is no
+manifest, 2 a file could not be opened.";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 enum Format {
@@ -195,9 +196,13 @@ impl Explain<'_> {
         let written = Written { place, workload };
         for container in containers {
             view::heading(&mut self.out, &title(workload), container, place.source)?;
-            let mut rows = view::rows(container, &container.process(), None, &BTreeMap::new(), &written);
-            rows.retain(|row| self.args.all || !row.is_dull());
-            writeln!(self.out, "{}", view::table(&rows, false))?;
+            // A Linux context of a Windows pod is nothing that anybody gets.
+            let windows = workload.spec.os.as_ref().is_some_and(|os| os.name == "windows");
+            if !windows {
+                let mut rows = view::rows(container, &container.process(), None, &BTreeMap::new(), &written);
+                rows.retain(|row| self.args.all || !row.is_dull());
+                writeln!(self.out, "{}", view::table(&rows, false))?;
+            }
             view::notes(&mut self.out, &written, container.refusal.as_ref(), &container.warnings)?;
             writeln!(self.out)?;
         }
@@ -210,8 +215,8 @@ impl Explain<'_> {
             writeln!(self.out)?;
         }
         self.out.flush()?;
-        if self.args.output == Format::Text && seen.passed_over > 0 {
-            anstream::eprintln!("passed over: {}", super::count(seen.passed_over, "other object"));
+        if self.args.output == Format::Text {
+            seen.tell();
         }
         Ok(seen.exit.map_or(self.exit, |exit| exit.max(self.exit)))
     }

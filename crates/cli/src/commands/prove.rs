@@ -170,8 +170,8 @@ impl Prove<'_> {
         facts.objects = Some(found.names());
         facts.claim_templates = Some(pods::claim_templates(place.document, workload));
         let stand_ins = self.machine.stand_ins(workload, &mut facts);
-        let effective = resolve(&workload.metadata, &workload.spec, &facts);
         let pod = machine::pod(workload);
+        let effective = resolve(&pod.metadata, &workload.spec, &facts);
         let mut containers = Vec::new();
         for group in groups(&effective) {
             let observed = self.observe(&pod, &effective, group, workload, &found, &facts);

@@ -1,5 +1,6 @@
 //! `ringfence run`.
 
+use std::collections::BTreeSet;
 use std::io;
 
 use ringfence_context::effective::{ContainerKind, EffectiveContainer, EffectivePod};
@@ -31,6 +32,10 @@ pub(crate) struct Args {
     /// Run this command instead of the container's own.
     #[arg(last = true, value_name = "COMMAND")]
     command: Vec<String>,
+
+    /// Which pod or workload to run, by its name, if there are several.
+    #[arg(long, value_name = "NAME")]
+    pod: Option<String>,
 
     /// Run only this container.
     #[arg(short, long, value_name = "NAME")]
@@ -66,38 +71,55 @@ pub(crate) fn main(args: &Args) -> Exit {
 fn run(args: &Args) -> Result<Exit, String> {
     let mut facts = args.facts.load(Some(observe::node_facts())).map_err(|error| super::chain(&error))?;
     let machine = args.machine.machine(args.facts.seccomp_root.as_deref()).map_err(|error| super::chain(&error))?;
-    let mut one: Option<(Workload, Found)> = None;
-    let mut claims = None;
-    let mut more = false;
+    let mut pods: Vec<Given> = Vec::new();
     let mut broken = None;
     let seen = pods::for_each(&args.inputs, |place, item| {
         match item {
-            Item::Workload(workload) if one.is_none() => {
-                claims = Some(pods::claim_templates(place.document, workload));
-                one = Some((workload.clone(), Found::collect(place.documents, workload.namespace())));
-            }
-            Item::Workload(_) => more = true,
+            Item::Workload(workload) => pods.push(Given {
+                workload: workload.clone(),
+                objects: Found::collect(place.documents, workload.namespace()),
+                claims: pods::claim_templates(place.document, workload),
+            }),
             Item::Broken { line, column, message, .. } => {
                 broken = Some(format!("{}:{line}:{column}: {message}", place.source));
             }
         }
         Ok(())
     });
-    seen.map_err(|error: io::Error| error.to_string())?;
+    if seen.map_err(|error: io::Error| error.to_string())?.exit.is_some() {
+        return Err("not everything that was given could be read".to_owned());
+    }
     if let Some(broken) = broken {
         return Err(broken);
     }
-    let Some((workload, objects)) = one else { return Err("there is no pod to run in what was given".to_owned()) };
-    if more {
-        return Err("there is more than one pod in what was given; `ringfence run` runs one".to_owned());
-    }
+    let Given { workload, objects, claims } = choose(pods, args.pod.as_deref())?;
+    facts.claim_templates = Some(claims);
     facts.objects = Some(objects.names());
-    facts.claim_templates = claims;
     for image in machine.stand_ins(&workload, &mut facts) {
         super::warn(&format!("image {image:?} is not here; a stand-in takes its place, with USER root"));
     }
-    let effective = resolve(&workload.metadata, &workload.spec, &facts);
+    let effective = resolve(&machine::pod(&workload).metadata, &workload.spec, &facts);
     Run { args, workload: &workload, machine: &machine, facts: &facts, objects: &objects }.pod(&effective)
+}
+
+/// A workload with what came beside it.
+struct Given {
+    workload: Workload,
+    objects: Found,
+    claims: BTreeSet<String>,
+}
+
+/// The one that is named, or the only one.
+fn choose(pods: Vec<Given>, name: Option<&str>) -> Result<Given, String> {
+    let titles: Vec<String> = pods.iter().map(|pod| pods::title(&pod.workload)).collect();
+    let mut left: Vec<Given> =
+        pods.into_iter().filter(|pod| name.is_none_or(|name| pod.workload.name() == name)).collect();
+    match (left.pop(), left.is_empty(), titles.is_empty()) {
+        (Some(pod), true, _) => Ok(pod),
+        (_, _, true) => Err("there is no pod to run in what was given".to_owned()),
+        (None, ..) => Err(format!("no pod of this name was given; there is {}", titles.join(", "))),
+        (Some(_), false, _) => Err(format!("more than one pod was given; choose with --pod: {}", titles.join(", "))),
+    }
 }
 
 struct Run<'a> {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError, mpsc};
@@ -146,7 +146,7 @@ pub(crate) fn main(args: &Args) -> Exit {
 }
 
 fn worlds(args: &Args) -> Result<(PodSecurity, Change), PodSecurityError> {
-    let read = |path: &PathBuf| -> Result<PodSecurity, PodSecurityError> {
+    let read = |path: &Path| -> Result<PodSecurity, PodSecurityError> {
         let read = read_pod_security(path)?;
         Ok(match args.kube_version {
             Some(version) => read.with_latest(version),
@@ -154,10 +154,10 @@ fn worlds(args: &Args) -> Result<(PodSecurity, Change), PodSecurityError> {
         })
     };
     let none = || args.kube_version.map_or_else(PodSecurity::default, |v| PodSecurity::default().with_latest(v));
-    let before = args.current_config.as_ref().map(read).transpose()?.unwrap_or_else(none);
+    let before = args.current_config.as_deref().map(read).transpose()?.unwrap_or_else(none);
     let namespaces = (!args.namespaces.is_empty()).then(|| args.namespaces.iter().cloned().collect::<BTreeSet<_>>());
     let labels = args.labels.iter().map(|label| (label.key.clone(), label.value.clone())).collect();
-    let pod_security = args.pod_security_config.as_ref().map(read).transpose()?;
+    let pod_security = args.pod_security_config.as_deref().map(read).transpose()?;
     Ok((before, Change { labels, namespaces, pod_security }))
 }
 

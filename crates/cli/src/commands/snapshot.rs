@@ -172,11 +172,9 @@ impl Writer {
             .iter()
             .map(|(kind, count)| format!("{count} {}", if kind.is_empty() { "without a kind" } else { kind }))
             .collect();
-        let mut text = format!("{} kept", super::count(self.kept, "object"));
-        if !left.is_empty() {
-            text += &format!("; left out: {}", left.join(", "));
-        }
-        anstream::eprintln!("{}", clean(&text));
+        let kept = super::count(self.kept, "object");
+        let left = if left.is_empty() { String::new() } else { format!("; left out: {}", left.join(", ")) };
+        anstream::eprintln!("{}", clean(&format!("{kept} kept{left}")));
         Ok(())
     }
 }

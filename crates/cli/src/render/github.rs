@@ -25,7 +25,8 @@ pub(crate) fn command(diagnostic: &Diagnostic) -> String {
 
 /// Text in the message: only what would end the line is escaped.
 fn data(text: &str) -> String {
-    text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
+    let escaped = text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A");
+    crate::view::clean(&escaped).into_owned()
 }
 
 /// Text in a property: what separates properties is escaped too.

@@ -1,7 +1,7 @@
 //! Rows as a table.
 
 use anstyle::{AnsiColor, Effects, Style};
-use comfy_table::{Attribute, Cell, Color, ContentArrangement, Table, presets};
+use comfy_table::{Cell, Color, ContentArrangement, Table, presets};
 
 use super::{Agreement, Row, clean};
 use crate::render::text::width;
@@ -25,7 +25,7 @@ pub(crate) fn table(rows: &[Row], observed: bool) -> String {
     if observed {
         header.extend(["observed", "agreement"]);
     }
-    table.set_header(header.into_iter().map(|title| Cell::new(title).add_attribute(Attribute::Dim)));
+    table.set_header(header);
     for row in rows {
         let declared = row.declared.as_ref().map_or_else(String::new, |(value, place)| format!("{value} ({place})"));
         let mut cells: Vec<Cell> =

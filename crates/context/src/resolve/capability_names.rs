@@ -63,12 +63,13 @@ pub(super) fn warn(container: &ContainerView<'_>, declared: &Declared, root: Opt
             .map(String::as_str)
             .collect();
         if !useless.is_empty() {
+            let (stay, are) = if useless.len() == 1 { ("stays", "is") } else { ("stay", "are") };
             outcome.warn(
                 warning_code::CAPABILITIES_WITHOUT_EFFECT,
                 container.path("capabilities.add"),
                 format!(
-                    "the process is not root, so {} stays in its bounding set and is in none of the sets that the kernel \
-                     checks",
+                    "the process is not root, so {} {stay} in its bounding set and {are} in none of the sets that the \
+                     kernel checks",
                     useless.join(", ")
                 ),
                 "give the file the capability in the image with setcap(8), or run as root with everything else dropped",
@@ -142,5 +143,18 @@ mod tests {
             &busybox(""),
         );
         assert_eq!(codes(&effective), [warning_code::CAPABILITIES_WITHOUT_EFFECT]);
+    }
+
+    #[test]
+    fn one_capability_stays_and_several_stay() {
+        let message = |add: &str| {
+            let context =
+                format!(r#"{{"runAsUser": 4321, "runAsGroup": 1, "capabilities": {{"add": {add}, "drop": ["ALL"]}}}}"#);
+            resolve_one(&pod("{}"), &container(&context), &busybox("")).warnings.remove(0).message
+        };
+        let one = message(r#"["SYS_TIME"]"#);
+        assert!(one.contains("SYS_TIME stays in its bounding set and is in none"), "{one}");
+        let two = message(r#"["SYS_TIME", "NET_ADMIN"]"#);
+        assert!(two.contains("SYS_TIME, NET_ADMIN stay in its bounding set and are in none"), "{two}");
     }
 }

@@ -3,20 +3,27 @@
 
 use k8s_openapi::api::core::v1::EnvVar;
 
-use super::view::ContainerView;
+use super::view::{ContainerView, PodView};
+use super::volumes::kind_of;
+use crate::effective::{Medium, VolumeKind};
 use crate::facts::ImageFacts;
 use crate::origin::{Origin, Value};
 use crate::user_database::users;
 
 /// The HOME that the process sees.
-pub(crate) fn resolve(container: &ContainerView<'_>, image: Option<&ImageFacts>, uid: &Value<u32>) -> Value<String> {
+pub(crate) fn resolve(
+    pod: &PodView<'_>,
+    container: &ContainerView<'_>,
+    image: Option<&ImageFacts>,
+    uid: &Value<u32>,
+) -> Value<String> {
     if let Some((index, variable)) = container.env.iter().enumerate().rfind(|(_, variable)| variable.name == "HOME") {
         let value = variable.value.as_deref().unwrap_or_default();
         if value.is_empty() && variable.value_from.is_some() {
             return Value::unknown(format!("{}.env[{index}].valueFrom is not known", container.path));
         }
         match expand(value, container, index) {
-            Some(home) if home.is_empty() => return of_passwd(container, image, uid),
+            Some(home) if home.is_empty() => return of_passwd(pod, container, image, uid),
             Some(home) => {
                 return Value::known(home, Origin::container(format!("{}.env[{index}].value", container.path)));
             }
@@ -31,21 +38,30 @@ pub(crate) fn resolve(container: &ContainerView<'_>, image: Option<&ImageFacts>,
     let of_image = image.and_then(|image| image.env.iter().rev().find_map(|variable| variable.strip_prefix("HOME=")));
     match of_image {
         Some(home) if !home.is_empty() => Value::known(home.to_owned(), Origin::image("ENV HOME")),
-        _ => of_passwd(container, image, uid),
+        _ => of_passwd(pod, container, image, uid),
     }
 }
 
 /// The directory of the first user with this ID.
-fn of_passwd(container: &ContainerView<'_>, image: Option<&ImageFacts>, uid: &Value<u32>) -> Value<String> {
+fn of_passwd(
+    pod: &PodView<'_>,
+    container: &ContainerView<'_>,
+    image: Option<&ImageFacts>,
+    uid: &Value<u32>,
+) -> Value<String> {
     let Some(uid) = uid.get() else { return Value::unknown("the user is not known") };
+    // runc reads the file as the container sees it.
+    match cover(pod, container) {
+        Cover::Nothing => {}
+        Cover::Unknown => return Value::unknown("a volume covers /etc/passwd"),
+        Cover::Empty(volume) => {
+            let what = format!("/, because the empty volume {volume} covers /etc/passwd");
+            return Value::known("/".to_owned(), Origin::runtime(what));
+        }
+    }
     let Some(image) = image else {
         return Value::unknown("the image's /etc/passwd is not known: describe the image with --images");
     };
-    // runc reads the file as the container sees it.
-    let covers = |path: &str| matches!(path.trim_end_matches('/'), "" | "/etc" | "/etc/passwd" | "etc" | "etc/passwd");
-    if container.mounts.iter().any(|mount| covers(&mount.mount_path)) {
-        return Value::unknown("a volume covers /etc/passwd");
-    }
     let nobody = || {
         let what = format!("/, because the image's /etc/passwd has no user {uid}");
         Value::known("/".to_owned(), Origin::runtime(what))
@@ -60,6 +76,49 @@ fn of_passwd(container: &ContainerView<'_>, image: Option<&ImageFacts>, uid: &Va
             None => nobody(),
         },
     }
+}
+
+/// What lies over the image's /etc/passwd.
+enum Cover<'a> {
+    Nothing,
+    /// A directory in which there is no file yet; the name of its volume.
+    Empty(&'a str),
+    /// Who knows.
+    Unknown,
+}
+
+/// The volume that is mounted deepest decides: runtimes mount parents first.
+fn cover<'a>(pod: &PodView<'_>, container: &ContainerView<'a>) -> Cover<'a> {
+    let depth = |path: &str| match clean(path).as_slice() {
+        [] => Some(0),
+        ["etc"] => Some(1),
+        ["etc", "passwd"] => Some(2),
+        _ => None,
+    };
+    let covering = container.mounts.iter().filter_map(|mount| Some((depth(&mount.mount_path)?, mount)));
+    let Some((depth, mount)) = covering.max_by_key(|(depth, _)| *depth) else { return Cover::Nothing };
+    let set = |path: &Option<String>| path.as_deref().is_some_and(|path| !path.is_empty());
+    let part = set(&mount.sub_path) || set(&mount.sub_path_expr);
+    let volume = pod.spec.volumes.iter().flatten().find(|volume| volume.name == mount.name);
+    let empty = volume.is_some_and(|volume| {
+        matches!(kind_of(volume), VolumeKind::EmptyDir { medium: Medium::Disk | Medium::Memory, .. })
+    });
+    // Nobody else may have put a file there: not another container, nor this one by way of another mount.
+    let uses = pod.containers().flat_map(|container| container.mounts).filter(|other| other.name == mount.name).count();
+    if empty && uses == 1 && !part && depth < 2 { Cover::Empty(&mount.name) } else { Cover::Unknown }
+}
+
+/// The names of a path, as Go's `filepath.Clean` leaves them.
+fn clean(path: &str) -> Vec<&str> {
+    let mut names = Vec::new();
+    for name in path.split('/') {
+        match name {
+            "" | "." => {}
+            ".." => drop(names.pop()),
+            name => names.push(name),
+        }
+    }
+    names
 }
 
 /// Puts the variables into a value as the kubelet does: `$(NAME)` is a variable listed before, `$$` is a dollar, and what
@@ -119,7 +178,7 @@ mod tests {
     use k8s_openapi::api::core::v1::Container;
 
     use crate::facts::Facts;
-    use crate::resolve::testing::{busybox, container, pod, resolve_one};
+    use crate::resolve::testing::{busybox, container, pod, resolve_one, resolve_spec};
 
     fn home(context: &str, env: &str, facts: &Facts) -> Option<String> {
         let container = Container { env: Some(serde_json::from_str(env).unwrap()), ..container(context) };
@@ -159,5 +218,41 @@ mod tests {
         let mut from = container("{}");
         from.env_from = Some(vec![k8s_openapi::api::core::v1::EnvFromSource::default()]);
         assert_eq!(resolve_one(&pod("{}"), &from, &busybox("")).home.get(), None);
+    }
+
+    fn home_below(volumes: &str, mounts: &str, others: &str) -> Option<String> {
+        let spec = format!(
+            r#"{{"volumes": {volumes}, "initContainers": {others},
+                "containers": [{{"name": "c", "image": "busybox", "volumeMounts": {mounts}}}]}}"#
+        );
+        resolve_spec(&spec, &busybox("")).containers.pop().unwrap().home.get().cloned()
+    }
+
+    #[test]
+    fn below_an_empty_volume_there_is_no_passwd() {
+        let (empty, memory) =
+            (r#"[{"name": "v", "emptyDir": {}}]"#, r#"[{"name": "v", "emptyDir": {"medium": "Memory"}}]"#);
+        for path in ["/etc", "/etc/", "etc", "/", "/x/../etc/."] {
+            let mount = format!(r#"[{{"name": "v", "mountPath": "{path}"}}]"#);
+            assert_eq!(home_below(empty, &mount, "[]").as_deref(), Some("/"), "{path}");
+            assert_eq!(home_below(memory, &mount, "[]").as_deref(), Some("/"), "{path}");
+        }
+        let elsewhere = r#"[{"name": "v", "mountPath": "/etc/app"}]"#;
+        assert_eq!(home_below(empty, elsewhere, "[]").as_deref(), Some("/root"));
+    }
+
+    #[test]
+    fn below_a_volume_that_others_fill_the_home_is_unknown() {
+        let etc = r#"[{"name": "v", "mountPath": "/etc"}]"#;
+        assert_eq!(home_below(r#"[{"name": "v", "persistentVolumeClaim": {"claimName": "c"}}]"#, etc, "[]"), None);
+        let init = r#"[{"name": "i", "image": "busybox", "volumeMounts": [{"name": "v", "mountPath": "/to"}]}]"#;
+        assert_eq!(home_below(r#"[{"name": "v", "emptyDir": {}}]"#, etc, init), None);
+        let part = r#"[{"name": "v", "mountPath": "/etc", "subPath": "a"}]"#;
+        assert_eq!(home_below(r#"[{"name": "v", "emptyDir": {}}]"#, part, "[]"), None);
+        // The file itself, over an empty directory.
+        let both =
+            r#"[{"name": "v", "mountPath": "/etc"}, {"name": "m", "mountPath": "/etc/passwd", "subPath": "passwd"}]"#;
+        let volumes = r#"[{"name": "v", "emptyDir": {}}, {"name": "m", "configMap": {"name": "m"}}]"#;
+        assert_eq!(home_below(volumes, both, "[]"), None);
     }
 }

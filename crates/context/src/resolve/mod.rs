@@ -105,7 +105,7 @@ fn resolve_container(
         Some((privileged, origin)) => Value::known(privileged, origin),
         None => Value::known(false, Origin::api_default("privileged")),
     };
-    let home = home::resolve(container, image, &user.uid);
+    let home = home::resolve(pod, container, image, &user.uid);
     let mounts = volumes::resolve(pod, container, &mut outcome);
     let (own_refusal, warnings) = outcome.into_parts();
     EffectiveContainer {

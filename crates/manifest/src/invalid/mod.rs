@@ -55,6 +55,9 @@ struct Check<'p> {
 /// All that validation refuses in a pod.
 pub(crate) fn refusals(metadata: &ObjectMeta, spec: &PodSpec) -> Vec<Refusal> {
     let mut check = Check { metadata, spec, refusals: Vec::new() };
+    if spec.containers.is_empty() {
+        check.required("spec.containers", "");
+    }
     check.pod();
     check.host();
     check.sysctls();

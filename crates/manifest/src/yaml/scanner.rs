@@ -148,9 +148,8 @@ impl<'t> Scanner<'t> {
             b'|' | b'>' if !flow => self.fetch_block_scalar(c == b'|'),
             b'\'' => self.fetch_simple(|s| s.scan_quoted(true)),
             b'"' => self.fetch_simple(|s| s.scan_quoted(false)),
-            b'#' | b'|' | b'>' | b'%' | b'@' | b'`' | b'\t' => {
-                self.error("found character that cannot start any token")
-            }
+            b'\t' => self.error("found character that cannot start any token: a tab; YAML is indented with spaces"),
+            b'#' | b'|' | b'>' | b'%' | b'@' | b'`' => self.error("found character that cannot start any token"),
             _ => self.fetch_simple(Self::scan_plain),
         }
     }

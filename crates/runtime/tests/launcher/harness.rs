@@ -210,8 +210,8 @@ fn fill(root: &Path) {
     }
     fs::copy(BUSYBOX, root.join("bin/busybox")).expect("busybox");
     for name in [
-        "cat", "echo", "grep", "id", "ln", "ls", "mkdir", "mknod", "mount", "ping", "readlink", "sh", "sleep", "stat",
-        "su", "touch", "true", "umask",
+        "cat", "echo", "grep", "id", "ln", "ls", "mkdir", "mknod", "mount", "ping", "readlink", "seq", "sh", "sleep",
+        "stat", "su", "touch", "true", "umask",
     ] {
         symlink("busybox", root.join("bin").join(name)).expect("a link");
     }

@@ -5,6 +5,7 @@ mod descriptors;
 mod differential;
 mod files;
 mod harness;
+mod hostpath;
 mod inside;
 mod lifetime;
 mod namespaces;

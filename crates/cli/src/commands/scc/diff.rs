@@ -4,6 +4,7 @@ use std::io::{self, Write as _};
 use std::path::Path;
 
 use comfy_table::{ContentArrangement, Table, presets};
+use ringfence_manifest::{Document, Node};
 use ringfence_scc::{FieldDiff, Looser, SecurityContextConstraints, decode, diff};
 
 use super::Format;
@@ -68,9 +69,8 @@ fn find(name: &str, known: &[&SecurityContextConstraints]) -> Option<SecurityCon
         }
     };
     let documents = ringfence_manifest::read(&bytes);
-    let roots = documents.iter().filter_map(|document| document.root());
-    let mut kinds =
-        roots.filter(|root| root.get("kind").and_then(|kind| kind.as_str()) == Some("SecurityContextConstraints"));
+    let roots = documents.iter().filter_map(Document::root);
+    let mut kinds = roots.filter(|root| root.get("kind").and_then(Node::as_str) == Some("SecurityContextConstraints"));
     let Some(root) = kinds.next() else {
         super::super::complain(&format!("{name}: has no SecurityContextConstraints"));
         return None;

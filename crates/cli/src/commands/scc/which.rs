@@ -63,7 +63,7 @@ pub(super) fn main(args: &Args) -> Exit {
             };
             writeln!(out, "{}: {}", clean(&title(workload)), clean(&verdict))?;
             if report.candidates.is_empty() {
-                for message in admission.message.iter() {
+                if let Some(message) = &admission.message {
                     writeln!(out, "    {}", clean(message))?;
                 }
             }

@@ -3,7 +3,7 @@
 use std::io::Write as _;
 
 use ringfence_manifest::{Document, Workload};
-use ringfence_scc::{NearMiss, Outcome};
+use ringfence_scc::Outcome;
 
 use super::{Format, Question};
 use crate::admit::{AdmissionReport, Answer, Candidate, Judge, because, describe, subject};
@@ -43,7 +43,7 @@ enum Verdict {
         because: String,
     },
     /// It does not take the pod.
-    Not(Box<NearMiss>),
+    Not(Box<Candidate>),
     /// The pod asks for another by name, or a broken constraint keeps it from being asked.
     NotACandidate(String),
 }
@@ -67,12 +67,12 @@ pub(super) fn main(args: &Args) -> Exit {
                 }
             };
             let Some(answer) = judge.ask(workload) else { return Ok(()) };
-            let verdict = verdict(judge, &answer, &args.scc);
+            let verdict = verdict(judge, &answer, &args.scc, workload);
             if !matches!(verdict, Verdict::Chosen) {
                 exit = exit.max(Exit::Findings);
             }
             if args.output == Format::Json {
-                let mut object = json(&verdict, workload);
+                let mut object = json(&verdict);
                 object["source"] = place.source.into();
                 object["kind"] = workload.kind.as_str().into();
                 object["namespace"] = judge.namespace_of(workload).into();
@@ -82,7 +82,7 @@ pub(super) fn main(args: &Args) -> Exit {
                 all.push(object);
                 return Ok(());
             }
-            let words = text(&verdict, &args.scc, workload, place.document, place.source);
+            let words = text(&verdict, &args.scc, place.document, place.source);
             writeln!(out, "{}: {words}", clean(&title(workload)))?;
             if matches!(verdict, Verdict::Chosen) {
                 write!(out, "{}", describe(&AdmissionReport::new(judge, &answer, workload)))?;
@@ -98,7 +98,7 @@ pub(super) fn main(args: &Args) -> Exit {
     })
 }
 
-fn verdict(judge: &Judge<'_>, answer: &Answer, scc: &str) -> Verdict {
+fn verdict(judge: &Judge<'_>, answer: &Answer, scc: &str, workload: &Workload) -> Verdict {
     let admission = &answer.admission;
     let refusal = || admission.message.clone().unwrap_or_else(|| "constraints have no say in it".to_owned());
     let Some(candidates) = &answer.candidates else { return Verdict::NotAsked(refusal()) };
@@ -112,33 +112,33 @@ fn verdict(judge: &Judge<'_>, answer: &Answer, scc: &str) -> Verdict {
             Verdict::Later { chosen: chosen.clone(), because: because(judge, chosen, scc) }
         }
         (Some(_), _) => {
+            let candidate = |near: &_| Candidate::new(near, &answer.before, |field| workload.path(field));
             let near = candidates.near_misses(&answer.before, &user, &access);
             near.into_iter()
                 .find(|near| near.scc == scc)
-                .map_or_else(|| Verdict::NotACandidate(refusal()), |near| Verdict::Not(Box::new(near)))
+                .map_or_else(|| Verdict::NotACandidate(refusal()), |near| Verdict::Not(Box::new(candidate(&near))))
         }
-        (None, _) => Verdict::NotACandidate(match ringfence_scc_required(answer) {
+        (None, _) => Verdict::NotACandidate(match required(answer) {
             Some(required) => format!("the pod asks for {required} alone, by {}", ringfence_scc::REQUIRED_SCC),
             None => refusal(),
         }),
     }
 }
 
-fn ringfence_scc_required(answer: &Answer) -> Option<&str> {
+fn required(answer: &Answer) -> Option<&str> {
     let annotations = answer.before.metadata.annotations.as_ref()?;
     annotations.get(ringfence_scc::REQUIRED_SCC).map(String::as_str).filter(|required| !required.is_empty())
 }
 
-fn text(verdict: &Verdict, scc: &str, workload: &Workload, document: &Document<'_>, source: &str) -> String {
-    let near = match verdict {
+fn text(verdict: &Verdict, scc: &str, document: &Document<'_>, source: &str) -> String {
+    let candidate = match verdict {
         Verdict::Chosen => return format!("gets {scc}"),
         Verdict::NotAsked(why) | Verdict::NotACandidate(why) => return format!("not {scc}: {}", clean(why)),
         Verdict::Later { chosen, because } => {
             return format!("not {scc}, though it would do: {chosen} comes first, because {because}");
         }
-        Verdict::Not(near) => near,
+        Verdict::Not(candidate) => candidate,
     };
-    let candidate = Candidate::new(near, |field| workload.path(field));
     let mut lines = vec![format!("not {scc}")];
     if !candidate.usable {
         lines.push("it may not be used".to_owned());
@@ -157,15 +157,12 @@ fn clean_lines(lines: &[String]) -> String {
     lines.join("\n    ")
 }
 
-fn json(verdict: &Verdict, workload: &Workload) -> serde_json::Value {
+fn json(verdict: &Verdict) -> serde_json::Value {
     match verdict {
         Verdict::Chosen => serde_json::json!({"verdict": "chosen"}),
         Verdict::NotAsked(why) => serde_json::json!({"verdict": "notAsked", "because": why}),
         Verdict::NotACandidate(why) => serde_json::json!({"verdict": "noCandidate", "because": why}),
         Verdict::Later { because, .. } => serde_json::json!({"verdict": "later", "because": because}),
-        Verdict::Not(near) => {
-            let candidate = Candidate::new(near, |field| workload.path(field));
-            serde_json::json!({"verdict": "refused", "candidate": candidate})
-        }
+        Verdict::Not(candidate) => serde_json::json!({"verdict": "refused", "candidate": candidate}),
     }
 }

@@ -95,12 +95,7 @@ pub(super) fn mount(state: &mut State, mount: &MountAction) -> Done {
                 .chain(mode.map(|mode| (c"mode", Some(mode))));
             (create(typ, source.as_deref(), options, mount.attributes.set)?, at)
         }
-        Source::Bind { path, recursive } => {
-            let tree = copy(CWD, path, *recursive)?;
-            let at = place_for(root, tree.as_fd(), mount)?;
-            (tree, at)
-        }
-        Source::Tree(slot) => {
+        Source::Tree { slot, .. } => {
             let tree = state.trees.get_mut(*slot).and_then(Option::take).ok_or(Errno::BADF)?;
             let at = place_for(root, tree.as_fd(), mount)?;
             (tree, at)

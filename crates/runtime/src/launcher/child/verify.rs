@@ -10,7 +10,7 @@ use rustix::fs::{
 use rustix::io::Errno;
 
 use super::{Done, Failure, Start, State, held, mounts};
-use crate::launcher::plan::{Check, Proof, Target, Wanted};
+use crate::launcher::plan::{Check, MountWords, Proof, Target, Wanted};
 use crate::launcher::status;
 use crate::launcher::text::{Text, number};
 use crate::sys;
@@ -282,7 +282,7 @@ fn mounted(target: &Target, flags: u64) -> Found {
     let path = target.path.as_c_str();
     let found = statx(CWD, path, AtFlags::empty(), StatxFlags::BASIC_STATS)?;
     if found.stx_attributes.bits() & libc::STATX_ATTR_MOUNT_ROOT as u64 == 0 {
-        return other(format_args!("no mount"));
+        return other(format_args!("not mounted"));
     }
     let has = statvfs(path)?.f_flag.bits();
     let mut missing = flags & !has;
@@ -292,5 +292,5 @@ fn mounted(target: &Target, flags: u64) -> Found {
             missing &= !libc::MOUNT_ATTR_NODEV;
         }
     }
-    if missing == 0 { same() } else { other(format_args!("a mount with flags {has:#x}")) }
+    if missing == 0 { same() } else { other(format_args!("mounted {}", MountWords(has))) }
 }

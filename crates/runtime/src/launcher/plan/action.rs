@@ -50,7 +50,7 @@ pub(crate) enum Action {
     OpenNull,
     /// Leave the caller's keys.
     NewKeyring,
-    /// Copy a part of the mount tree before propagation is cut.
+    /// Copy a part of the mount tree before the container's root is attached.
     CloneTree { slot: usize, path: CString, recursive: bool },
     /// Cut the mounts off from the host's.
     Propagation { path: CString, recursive: bool, propagation: u64 },
@@ -175,10 +175,8 @@ pub(crate) enum Source {
         /// Whether the root gets the mode of the directory that it covers, as runc does for a tmpfs.
         mode_of_target: bool,
     },
-    /// A part of the host's tree.
-    Bind { path: CString, recursive: bool },
-    /// A part that was copied already.
-    Tree(usize),
+    /// A part of the host's tree, copied already.
+    Tree { slot: usize, path: CString },
 }
 
 /// A mount with mapped IDs, which the launcher makes.
@@ -287,8 +285,7 @@ impl fmt::Display for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::New { typ, .. } => f.write_str(&typ.to_string_lossy()),
-            Self::Bind { path, .. } => f.write_str(&path.to_string_lossy()),
-            Self::Tree(slot) => write!(f, "tree {slot}"),
+            Self::Tree { path, .. } => f.write_str(&path.to_string_lossy()),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Mounts of type `cgroup`: the container's view of the cgroup hierarchies.
 
-use super::action::{MountAction, Source};
-use super::mounts::{self, Planned};
+use super::action::MountAction;
+use super::mounts::{self, Ahead, Planned};
 use super::namespaces::Keeper;
 use super::options::Options;
 use super::path::{Target, c_bytes};
@@ -31,10 +31,11 @@ pub(super) fn plan(
             let options = Options { attributes, ..Options::default() };
             return Ok(vec![mounts::new("cgroup2", Some(c"cgroup".to_owned()), target, options, no_devices, draft)?]);
         }
-        let source = Source::Bind { path: c"/sys/fs/cgroup".to_owned(), recursive: true };
+        let ahead = Ahead { path: c"/sys/fs/cgroup".to_owned(), recursive: true, slot: draft.tree(), shared: false };
+        let source = ahead.source();
         let recursive = attributes;
         let mount = MountAction { source, target, plain_target: false, attributes, recursive, keep: None };
-        return Ok(vec![Planned { mount, read_only_later: None, shared: None }]);
+        return Ok(vec![Planned { mount, read_only_later: None, ahead: Some(ahead) }]);
     }
     // cgroup v1: a directory with the container's own group of each hierarchy.
     let directory =
@@ -43,7 +44,9 @@ pub(super) fn plan(
     let mut all = vec![mounts::new("tmpfs", Some(c"tmpfs".to_owned()), target, directory, no_devices, draft)?];
     for hierarchy in &asked.facts.cgroups {
         let target = Target::new(&base.join(&hierarchy.name))?;
-        let source = Source::Bind { path: c_bytes(hierarchy.path.as_bytes())?, recursive: false };
+        let path = c_bytes(hierarchy.path.as_bytes())?;
+        let ahead = Ahead { path, recursive: false, slot: draft.tree(), shared: false };
+        let source = ahead.source();
         let mount = MountAction {
             source,
             target,
@@ -52,7 +55,7 @@ pub(super) fn plan(
             recursive: MountAttr::default(),
             keep: None,
         };
-        all.push(Planned { mount, read_only_later: None, shared: None });
+        all.push(Planned { mount, read_only_later: None, ahead: Some(ahead) });
     }
     Ok(all)
 }

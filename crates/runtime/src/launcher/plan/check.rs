@@ -85,6 +85,22 @@ impl Wanted {
     }
 }
 
+/// The flags of statvfs(3) that a mount is compared by, in the words of mount(8). Allocates nothing.
+pub(crate) struct MountWords(pub(crate) u64);
+
+impl fmt::Display for MountWords {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let has = |flag: u64| self.0 & flag != 0;
+        f.write_str(if has(libc::ST_RDONLY) { "read-only" } else { "read-write" })?;
+        for (flag, word) in [(libc::ST_NOSUID, "nosuid"), (libc::ST_NODEV, "nodev"), (libc::ST_NOEXEC, "noexec")] {
+            if has(flag) {
+                write!(f, ", {word}")?;
+            }
+        }
+        Ok(())
+    }
+}
+
 impl fmt::Display for Wanted {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -107,7 +123,7 @@ impl fmt::Display for Wanted {
             Self::SameNamespace { kind, inode } => write!(f, "{}:[{inode}]", kind.name()),
             Self::JoinedNamespace { .. } => f.write_str("the one that was named"),
             Self::Root => f.write_str("the container's alone"),
-            Self::Mounted { flags, .. } => write!(f, "a mount with flags {flags:#x}"),
+            Self::Mounted { flags, .. } => write!(f, "mounted {}", MountWords(*flags)),
             Self::Masked(_) => f.write_str("covered"),
             Self::ReadOnlyRoot | Self::ReadOnly(_) => f.write_str("read-only"),
             Self::Directory(path) => f.write_str(&path.to_string_lossy()),

@@ -29,17 +29,20 @@ pub(super) fn plan(asked: &Asked<'_>, keeper: &Keeper, draft: &mut Draft) -> Res
     let no_devices = keep == devices::Keep::Mounts;
     let planned = mounts::plan(asked, keeper, no_devices, draft)?;
     let dev = Target::new(Path::new("/dev"))?;
-    let dev_is_bound = planned.iter().any(|one| {
-        one.mount.target == dev && matches!(one.mount.source, super::Source::Bind { .. } | super::Source::Tree(_))
-    });
+    let dev_is_bound =
+        planned.iter().any(|one| one.mount.target == dev && matches!(one.mount.source, super::Source::Tree { .. }));
 
-    for (path, recursive, slot) in planned.iter().filter_map(|one| one.shared.clone()) {
-        draft.step("mounts", Action::CloneTree { slot, path, recursive });
-    }
+    let copy = |shared: bool, draft: &mut Draft| {
+        for one in planned.iter().filter_map(|one| one.ahead.clone()).filter(|one| one.shared == shared) {
+            draft.step("mounts", Action::CloneTree { slot: one.slot, path: one.path, recursive: one.recursive });
+        }
+    };
+    copy(true, draft);
     draft.step(
         "linux.rootfsPropagation",
         Action::Propagation { path: c"/".to_owned(), recursive: true, propagation: cut },
     );
+    copy(false, draft);
     draft.step("linux.maskedPaths", Action::OpenNull);
     draft.step("root.path", Action::CloneRoot { path: c_path(root.path())?, no_devices });
     draft.step("root.path", Action::AttachRoot);

@@ -24,7 +24,7 @@ use super::guard::Allowed;
 use crate::engine::StartError;
 
 pub(super) use action::{Action, IdMapped, MountAction, Node, Proof, Source};
-pub(super) use check::{Check, Wanted};
+pub(super) use check::{Check, MountWords, Wanted};
 pub(super) use command::Command;
 pub(super) use namespaces::{Keeper, Mapping};
 pub(super) use path::Target;

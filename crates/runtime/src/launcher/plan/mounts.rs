@@ -19,8 +19,26 @@ pub(super) struct Planned {
     pub(super) mount: MountAction,
     /// Kept for a `ReadOnlyMount`.
     pub(super) read_only_later: Option<usize>,
-    /// Set while it is detached; shared mounts must be copied before propagation is cut.
-    pub(super) shared: Option<(CString, bool, usize)>,
+    /// Copied before the root is attached.
+    pub(super) ahead: Option<Ahead>,
+}
+
+/// A part of the host's tree that is copied before the container's root is attached over `/`: a copy of `/` with all
+/// that is mounted there would have that root, too.
+#[derive(Clone)]
+pub(super) struct Ahead {
+    pub(super) path: CString,
+    pub(super) recursive: bool,
+    pub(super) slot: usize,
+    /// Whether mounts that the container makes there shall be seen outside: copied before propagation is cut.
+    pub(super) shared: bool,
+}
+
+impl Ahead {
+    /// What is mounted of it.
+    pub(super) fn source(&self) -> Source {
+        Source::Tree { slot: self.slot, path: self.path.clone() }
+    }
 }
 
 pub(super) fn plan(
@@ -63,7 +81,10 @@ pub(super) fn plan(
                 flags |= libc::MOUNT_ATTR_RDONLY;
             }
             let target = one.mount.target.clone();
-            draft.check("mounts", Wanted::Mounted { target, flags: visible(flags | one.mount.recursive.set) });
+            draft.check(
+                format!("mounts {}", target.path.to_string_lossy()),
+                Wanted::Mounted { target, flags: visible(flags | one.mount.recursive.set) },
+            );
         }
     }
     Ok(planned)
@@ -94,14 +115,13 @@ fn bind(
     };
     let recursive = options.bind.unwrap_or(false);
     let source = c_path(source)?;
-    let stays_connected = options.propagation.is_some_and(|(kind, _)| kind == libc::MS_SHARED);
-    let shared = stays_connected.then(|| (source.clone(), recursive, draft.tree()));
-    let source = shared.as_ref().map_or(Source::Bind { path: source, recursive }, |(_, _, slot)| Source::Tree(*slot));
-    let mut mount = attach(source, target, options);
+    let shared = options.propagation.is_some_and(|(kind, _)| kind == libc::MS_SHARED);
+    let ahead = Ahead { path: source, recursive, slot: draft.tree(), shared };
+    let mut mount = attach(ahead.source(), target, options);
     if no_devices {
         mount.recursive.set |= libc::MOUNT_ATTR_NODEV;
     }
-    Ok(Planned { mount, read_only_later: None, shared })
+    Ok(Planned { mount, read_only_later: None, ahead: Some(ahead) })
 }
 
 /// A bind mount whose files belong to others than they do outside.
@@ -120,12 +140,10 @@ fn id_mapped(
         ));
     }
     let mut planned = bind(mount, target, options, no_devices, draft)?;
-    if let Source::Bind { path, recursive } = planned.mount.source {
-        let slot = draft.tree();
+    if let Some(Ahead { path, recursive, slot, .. }) = planned.ahead.take() {
         let mapping = super::namespaces::mount_mapping(asked, mount)?;
         let all = options.id_mapped.unwrap_or(false);
         draft.id_mapped.push(IdMapped { path, recursive, all, mapping, slot });
-        planned.mount.source = Source::Tree(slot);
     }
     Ok(planned)
 }
@@ -180,7 +198,7 @@ pub(super) fn new(
     });
     // Nothing to clear in a mount that is new.
     mount.attributes.clear = 0;
-    Ok(Planned { mount, read_only_later, shared: None })
+    Ok(Planned { mount, read_only_later, ahead: None })
 }
 
 fn attach(source: Source, target: Target, options: &Options) -> MountAction {

@@ -52,6 +52,11 @@ impl Inputs {
         Self { paths }
     }
 
+    /// Whether any was named.
+    pub(crate) fn are_named(&self) -> bool {
+        !self.paths.is_empty()
+    }
+
     /// The files to read, in order: arguments as given, a directory's files sorted by path. Directories and files whose
     /// names begin with a dot are passed over, as version control keeps its own there; symbolic links to directories
     /// are not followed, so that a loop cannot arise.

@@ -33,6 +33,11 @@ impl Progress {
         }
     }
 
+    /// There is more to do than was known.
+    pub(crate) fn expect(&self, more: u64) {
+        self.bar.inc_length(more);
+    }
+
     /// Prints with the bar out of the way.
     pub(crate) fn suspend<T>(&self, print: impl FnOnce() -> T) -> T {
         self.bar.suspend(print)

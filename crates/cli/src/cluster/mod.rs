@@ -1,7 +1,8 @@
-//! The cluster that a command is asked about: `--cluster`, `--platform` and what comes of them.
+//! The cluster that a command is asked about: `--cluster`, `--kubeconfig`, `--platform` and what comes of them.
 
 mod defaults;
 mod dump;
+mod live;
 mod needs;
 mod pod_security;
 mod scan;
@@ -15,6 +16,7 @@ use ringfence_admission::cluster::{Builder, Platform, Snapshot};
 use crate::commands::{chain, complain, warn};
 use crate::input::{Entry, Inputs};
 
+pub(crate) use live::LiveArgs;
 pub(crate) use needs::Needs;
 pub(crate) use pod_security::{PodSecurityArgs, PodSecurityError, read as read_pod_security};
 pub(crate) use slim::slim;
@@ -35,11 +37,14 @@ impl DumpArgs {
     }
 }
 
-/// The cluster, from dumps.
+/// The cluster, from dumps or running.
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct ClusterArgs {
     #[command(flatten)]
     dumps: DumpArgs,
+
+    #[command(flatten)]
+    live: LiveArgs,
 
     /// What kind of cluster it is; otherwise its objects tell, by whether there are SecurityContextConstraints.
     ///
@@ -74,27 +79,41 @@ const MOST_PROBLEMS: usize = 20;
 impl ClusterArgs {
     /// Whether a cluster is asked about.
     pub(crate) fn is_given(&self) -> bool {
-        self.has_dumps() || self.platform.is_some()
+        self.has_objects() || self.platform.is_some()
     }
 
     /// Whether there is more to it than its platform.
-    pub(crate) fn has_dumps(&self) -> bool {
-        !self.dumps.dumps.is_empty()
+    pub(crate) fn has_objects(&self) -> bool {
+        self.live.is_given() || !self.dumps.dumps.is_empty()
     }
 
     /// The cluster, or else one that is as OpenShift installs it.
-    pub(crate) fn load_or_openshift(&self, needs: Needs) -> Loaded {
+    pub(crate) fn load_or_openshift(&self, needs: Needs) -> Option<Loaded> {
         if self.is_given() {
             return self.load(needs);
         }
         Self { platform: Some(PlatformName::Openshift), ..self.clone() }.load(needs)
     }
 
-    /// Reads the cluster. What is wrong with it is said on standard error, and the rest is used.
-    pub(crate) fn load(&self, needs: Needs) -> Loaded {
+    /// Reads the cluster. What is wrong with it is said on standard error, and the rest is used; `None` if a running
+    /// cluster cannot be asked at all.
+    pub(crate) fn load(&self, needs: Needs) -> Option<Loaded> {
         let mut builder = Builder::default();
         let mut incomplete = false;
-        if self.has_dumps() {
+        let mut platform = self.platform;
+        if self.live.is_given() {
+            if !self.dumps.dumps.is_empty() {
+                complain("a dump or a running cluster, not both: --cluster, or --kubeconfig and --context");
+                return None;
+            }
+            let wants = |kind| needs.wants(kind);
+            let asked = self.live.each(wants, &mut |object| builder.add("the cluster", object))?;
+            incomplete |= asked.incomplete;
+            if asked.has_hidden_constraints {
+                platform = platform.or(Some(PlatformName::Openshift));
+            }
+        }
+        if !self.dumps.dumps.is_empty() {
             let (entries, errors) = self.dumps.inputs().entries();
             for error in &errors {
                 complain(&chain(error));
@@ -115,28 +134,28 @@ impl ClusterArgs {
                 }
             }
         }
-        let builder = self.complete(builder);
-        let imagined = !self.has_dumps() && self.platform == Some(PlatformName::Openshift);
+        let builder = complete(builder, platform);
+        let imagined = !self.has_objects() && platform == Some(PlatformName::Openshift);
         let imagined = imagined.then(|| builder.clone());
         let snapshot = builder.build();
-        tell(&snapshot, needs, self.has_dumps());
-        Loaded { snapshot, imagined, incomplete }
+        tell(&snapshot, needs, self);
+        Some(Loaded { snapshot, imagined, incomplete })
     }
+}
 
-    /// Gives the cluster its platform, and that platform's constraints if nobody wrote them down.
-    fn complete(&self, mut builder: Builder) -> Builder {
-        match self.platform {
-            None => {}
-            Some(PlatformName::Kubernetes) => builder.set_platform(Platform::Kubernetes),
-            Some(PlatformName::Openshift) => {
-                builder.set_platform(Platform::OpenShift);
-                if builder.clone().build().constraints().next().is_none() {
-                    defaults::add(&mut builder);
-                }
+/// Gives the cluster its platform, and that platform's constraints if nobody wrote them down.
+fn complete(mut builder: Builder, platform: Option<PlatformName>) -> Builder {
+    match platform {
+        None => {}
+        Some(PlatformName::Kubernetes) => builder.set_platform(Platform::Kubernetes),
+        Some(PlatformName::Openshift) => {
+            builder.set_platform(Platform::OpenShift);
+            if builder.clone().build().constraints().next().is_none() {
+                defaults::add(&mut builder);
             }
         }
-        builder
     }
+    builder
 }
 
 /// Whether a file is better gone through than read as a whole, which would tell places but takes memory.
@@ -146,7 +165,7 @@ fn is_large(entry: &Entry) -> bool {
 }
 
 /// Says what is wrong with a cluster's objects, and what is missed among them.
-fn tell(snapshot: &Snapshot, needs: Needs, from_dumps: bool) {
+fn tell(snapshot: &Snapshot, needs: Needs, args: &ClusterArgs) {
     let problems = snapshot.problems();
     for problem in problems.iter().take(MOST_PROBLEMS) {
         warn(&crate::view::clean(&problem.to_string()));
@@ -169,7 +188,11 @@ fn tell(snapshot: &Snapshot, needs: Needs, from_dumps: bool) {
         }
     }
     // Nobody expects more of a cluster of which only the platform is said.
-    for (kind, consequence) in needs.missed(snapshot).into_iter().filter(|_| from_dumps) {
-        warn(&format!("the cluster's dump has no {kind}, not even an empty list: {consequence}"));
+    for (kind, consequence) in needs.missed(snapshot).into_iter().filter(|_| args.has_objects()) {
+        if args.live.is_given() {
+            warn(&format!("no {kind} of the cluster is known: {consequence}"));
+        } else {
+            warn(&format!("the cluster's dump has no {kind}, not even an empty list: {consequence}"));
+        }
     }
 }

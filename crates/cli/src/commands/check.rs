@@ -112,7 +112,7 @@ pub(crate) fn main(args: &Args) -> Exit {
             return Exit::Failure;
         }
     };
-    let loaded = args.cluster.load(Needs::Admission);
+    let Some(loaded) = args.cluster.load(Needs::Admission) else { return Exit::Failure };
     let judge = Judge::new(&loaded, pod_security, &args.who);
     let against = Against { standards: &args.standards, newest: args.kube_version, judge: Some(&judge) };
     check(args, against, if loaded.incomplete { Exit::Failure } else { Exit::Clean })

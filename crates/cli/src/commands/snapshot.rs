@@ -5,7 +5,7 @@ use std::io::{self, Write as _};
 
 use serde_json::Value;
 
-use crate::cluster::{Raw, each, slim};
+use crate::cluster::{LiveArgs, Raw, each, slim};
 use crate::exit::Exit;
 use crate::input::Inputs;
 use crate::view::clean;
@@ -13,7 +13,7 @@ use crate::{jsonl, yaml};
 
 /// One dump with what the other commands need of a cluster, and nothing secret
 ///
-/// Reads what `kubectl get … -o yaml` (or json) printed and keeps namespaces, service accounts, security context
+/// Reads what `kubectl get … -o yaml` (or json) printed, or lists a running cluster page by page, and keeps namespaces, service accounts, security context
 /// constraints, roles, bindings, pods and workloads. Of these only the fields that decide something stay: no Secrets and
 /// ConfigMaps, no values of environment variables, no commands and arguments, no annotations but known ones.
 #[derive(Debug, clap::Args)]
@@ -21,6 +21,9 @@ use crate::{jsonl, yaml};
 pub(crate) struct Args {
     #[command(flatten)]
     inputs: Inputs,
+
+    #[command(flatten)]
+    live: LiveArgs,
 
     /// How to print.
     #[arg(short, long, value_name = "FORMAT", default_value = "yaml")]
@@ -32,6 +35,7 @@ Examples:
   kubectl get -A -o json namespaces,serviceaccounts,pods,deployments,roles,rolebindings > all.json
   kubectl get -o json clusterroles,clusterrolebindings,scc > more.json
   ringfence snapshot all.json more.json > cluster.yaml
+  ringfence snapshot --context production > cluster.yaml
   ringfence check --cluster cluster.yaml app.yaml
 
 Exit status: 0, or 2 if something could not be read.";
@@ -45,14 +49,27 @@ enum Format {
 }
 
 pub(crate) fn main(args: &Args) -> Exit {
-    let (entries, errors) = args.inputs.entries();
+    let (entries, errors) = if !args.live.is_given() {
+        args.inputs.entries()
+    } else if args.inputs.are_named() {
+        super::complain("files or a running cluster, not both");
+        return Exit::Failure;
+    } else {
+        (Vec::new(), Vec::new())
+    };
     let mut exit = Exit::Clean;
     for error in &errors {
         super::complain(&super::chain(error));
         exit = Exit::Failure;
     }
-    let mut writer =
-        Writer { out: super::stdout(false), format: args.output, kept: 0, left: BTreeMap::new(), failed: None };
+    let mut writer = Writer {
+        out: super::stdout(false),
+        format: args.output,
+        written: 0,
+        kept: 0,
+        left: BTreeMap::new(),
+        failed: None,
+    };
     if let Err(error) = writer.begin() {
         return super::output_failed(&error);
     }
@@ -66,6 +83,13 @@ pub(crate) fn main(args: &Args) -> Exit {
             }
         }
     }
+    if args.live.is_given() {
+        match args.live.each(|_| true, &mut |object| writer.listed(&object)) {
+            Some(asked) if !asked.incomplete => {}
+            Some(_) => exit = Exit::Failure,
+            None => return Exit::Failure,
+        }
+    }
     match writer.finish() {
         Ok(()) => exit,
         Err(error) => super::output_failed(&error),
@@ -75,6 +99,8 @@ pub(crate) fn main(args: &Args) -> Exit {
 struct Writer {
     out: io::BufWriter<Box<dyn io::Write>>,
     format: Format,
+    written: usize,
+    /// Objects among what was written.
     kept: usize,
     /// How many objects of each kind nobody needs.
     left: BTreeMap<String, usize>,
@@ -110,9 +136,17 @@ impl Writer {
         }
     }
 
+    /// What a running cluster has: an object that is slim already, or an empty list.
+    fn listed(&mut self, object: &Value) {
+        if self.failed.is_none() {
+            self.failed = self.write(object).err();
+        }
+    }
+
     fn write(&mut self, object: &Value) -> io::Result<()> {
-        let between = if self.kept > 0 { [",", "---\n"] } else { ["", ""] };
-        self.kept += 1;
+        let between = if self.written > 0 { [",", "---\n"] } else { ["", ""] };
+        self.written += 1;
+        self.kept += usize::from(object.get("items").is_none());
         match self.format {
             Format::Json => {
                 self.out.write_all(between[0].as_bytes())?;

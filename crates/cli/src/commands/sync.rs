@@ -67,10 +67,12 @@ pub(crate) fn main(args: &Args) -> Exit {
         return Exit::Failure;
     }
     if !args.cluster.is_given() {
-        super::complain("no cluster given: name a dump with --cluster");
+        super::complain(
+            "no cluster given: name a dump with --cluster, or a running one with --kubeconfig or --context",
+        );
         return Exit::Failure;
     }
-    let loaded = args.cluster.load(Needs::Labels);
+    let Some(loaded) = args.cluster.load(Needs::Labels) else { return Exit::Failure };
     let mut plans = plan(&loaded.snapshot, Settings { enforcing: !args.no_enforce });
     let mut exit = if loaded.incomplete { Exit::Failure } else { Exit::Clean };
     if !args.namespaces.is_empty() {

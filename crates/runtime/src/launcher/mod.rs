@@ -11,6 +11,16 @@
 //!
 //! After the clone nothing is allocated: callers may have as many threads as they like. What goes wrong arrives
 //! through a page of shared memory, so that no seccomp filter can keep it back.
+//!
+//! What a container is shown otherwise than under runc:
+//!
+//! - `/sys/fs/cgroup` is read-only even in a privileged container. The launcher makes no cgroups for containers, so what
+//!   is shown is its own, which may be the host's root.
+//! - A container with CAP_SYS_ADMIN that may not open all devices has a cgroup namespace of its own, which begins at the
+//!   cgroup that guards devices. A volume of the host's cgroup hierarchy, writable, is still a way out of it.
+//! - A container without CAP_SYS_ADMIN that may not open all devices can open no device through a volume, not even the
+//!   null device in a volume of the host's `/`, unless the volume is that device alone.
+//! - Masked files are read-only: their mode and owner cannot be changed.
 
 mod child;
 mod facts;

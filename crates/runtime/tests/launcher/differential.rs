@@ -26,6 +26,10 @@ mknod /tmp/d c 1 11 && (: < /tmp/d) 2> /dev/null && echo opened
 ";
 
 fn agree(change: impl Fn(&mut Bed)) {
+    agree_on(LOOK, |out| assert!(out.contains("NoNewPrivs"), "{out}"), change);
+}
+
+fn agree_on(look: &str, looked: impl Fn(&str), change: impl Fn(&mut Bed)) {
     let Some(mut bed) = Bed::new() else { return };
     let Ok(runc) = External::find("runc") else {
         println!("skipped: no runc here");
@@ -40,10 +44,10 @@ fn agree(change: impl Fn(&mut Bed)) {
     for bed in [&mut bed, &mut other] {
         change(bed);
     }
-    let ours = bed.sh(LOOK).expect("a start");
-    let theirs = other.run_under(&runc, &["/bin/sh", "-c", LOOK]).expect("a start under runc");
+    let ours = bed.sh(look).expect("a start");
+    let theirs = other.run_under(&runc, &["/bin/sh", "-c", look]).expect("a start under runc");
     let lines = |out: &str| out.lines().filter(|line| !is_apart(line)).map(str::to_owned).collect::<Vec<_>>();
-    assert!(ours.out.contains("NoNewPrivs"), "{ours:?}");
+    looked(&ours.out);
     let (ours_apart, theirs_apart) = (lines(&ours.out), lines(&theirs.out));
     let differ: Vec<_> = ours_apart.iter().zip(&theirs_apart).filter(|(ours, theirs)| ours != theirs).collect();
     assert!(differ.is_empty(), "ours, theirs: {differ:#?}");
@@ -146,4 +150,44 @@ fn the_hosts_namespaces_agree() {
         }
         bed.capabilities(&default_capabilities());
     });
+}
+
+/// How the mounts of a path look: how many there are, and whether they are read-only.
+const LOOK_AT_MOUNTS: &str = r"exec 2>&1
+ls -a /host
+touch /host/ringfence-test && echo written
+grep ' /host ' /proc/self/mountinfo | grep -c .
+grep ' /host ' /proc/self/mountinfo | grep -oE ' (ro|rw),'
+";
+
+#[test]
+fn a_volume_of_the_hosts_root_agrees() {
+    for options in [["rbind", "rprivate", "ro"], ["rbind", "rslave", "ro"], ["bind", "rprivate", "ro"]] {
+        agree_on(
+            LOOK_AT_MOUNTS,
+            |out| assert!(out.contains("usr\n") && out.contains("Read-only file system"), "{out}"),
+            |bed| _ = bed.mount("/host", "bind", "/", &options),
+        );
+    }
+}
+
+#[test]
+fn mount_points_behind_links_agree() {
+    let look = "exec 2>&1; cat /a/mark /b/c/mark /etc/d/mark; grep -c '/volume' /proc/self/mountinfo; ls / /etc /srv; ls -l /a /b /etc/d | grep -o ' -> .*'; stat -c %a /srv/a /srv";
+    agree_on(
+        look,
+        // The last link goes through a name that is missing; it is mounted all the same.
+        |out| assert_eq!((out.matches("text").count(), out.contains("\n3\n")), (2, true), "{out}"),
+        |bed| {
+            let volume = bed.directory.path().join("volume");
+            std::fs::create_dir(&volume).expect("a directory");
+            std::fs::write(volume.join("mark"), "text\n").expect("a file");
+            for (name, to) in [("a", "/srv/a"), ("b", "../../../srv/b"), ("etc/d", "../x/../y")] {
+                std::os::unix::fs::symlink(to, bed.root().join(name)).expect("a link");
+            }
+            for path in ["/a", "/b/c", "/etc/d"] {
+                bed.mount(path, "bind", volume.clone(), &["rbind", "rprivate"]);
+            }
+        },
+    );
 }

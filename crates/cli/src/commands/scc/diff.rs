@@ -40,7 +40,7 @@ Examples:
 Exit status: 0 they are alike, 1 they differ, 2 one could not be read.";
 
 pub(super) fn main(args: &Args) -> Exit {
-    let loaded = args.cluster.load_or_openshift(Needs::Constraints);
+    let Some(loaded) = args.cluster.load_or_openshift(Needs::Constraints) else { return Exit::Failure };
     let known: Vec<_> = loaded.snapshot.constraints().collect();
     let (Some(a), Some(b)) = (find(&args.a, &known), find(&args.b, &known)) else { return Exit::Failure };
     let differences = diff(&a, &b);

@@ -47,7 +47,7 @@ Examples:
 Exit status: 0, or 2 if something could not be read or no constraint would do.";
 
 pub(super) fn main(args: &Args) -> Exit {
-    let loaded = args.cluster.load_or_openshift(Needs::Admission);
+    let Some(loaded) = args.cluster.load_or_openshift(Needs::Admission) else { return Exit::Failure };
     let mut out = super::super::stdout(false);
     let mut exit = if loaded.incomplete { Exit::Failure } else { Exit::Clean };
     let mut count = 0;
@@ -84,7 +84,7 @@ pub(super) fn main(args: &Args) -> Exit {
 fn objects(args: &Args, loaded: &Loaded, workload: &Workload) -> Result<[Value; 3], String> {
     let own = Some(workload.namespace()).filter(|name| !name.is_empty());
     let name = own.unwrap_or(&args.namespace);
-    let annotations = if args.cluster.has_dumps() {
+    let annotations = if args.cluster.has_objects() {
         let found = loaded.snapshot.namespace(name).map_err(|error| error.to_string())?;
         found.metadata.annotations.clone().unwrap_or_default()
     } else {

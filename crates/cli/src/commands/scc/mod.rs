@@ -73,7 +73,7 @@ impl Question {
                 return Exit::Failure;
             }
         };
-        let loaded = self.cluster.load_or_openshift(Needs::Admission);
+        let Some(loaded) = self.cluster.load_or_openshift(Needs::Admission) else { return Exit::Failure };
         let judge = Judge::new(&loaded, pod_security, &self.who);
         match answer(&judge) {
             Ok(exit) if loaded.incomplete => exit.max(Exit::Failure),

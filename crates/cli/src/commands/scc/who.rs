@@ -46,7 +46,7 @@ struct Users {
 }
 
 pub(super) fn main(args: &Args) -> Exit {
-    let loaded = args.cluster.load_or_openshift(Needs::Admission);
+    let Some(loaded) = args.cluster.load_or_openshift(Needs::Admission) else { return Exit::Failure };
     let Some(scc) = loaded.snapshot.constraints().find(|scc| scc.name() == args.scc) else {
         super::unknown(&args.scc, loaded.snapshot.constraints());
         return Exit::Failure;

@@ -27,7 +27,11 @@ impl Plain {
         self.bytes.get(..self.length).unwrap_or_default()
     }
 
-    fn as_c_str(&self) -> io::Result<&CStr> {
+    /// The path as the kernel takes it: `.` for the root.
+    pub(super) fn as_c_str(&self) -> io::Result<&CStr> {
+        if self.length == 0 {
+            return Ok(c".");
+        }
         CStr::from_bytes_until_nul(&self.bytes).map_err(|_no_nul| Errno::NAMETOOLONG)
     }
 

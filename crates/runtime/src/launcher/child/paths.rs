@@ -29,6 +29,14 @@ pub(super) fn open(root: BorrowedFd<'_>, target: &Target, missing: Missing, plai
     open_or_make(root, target.relative(), missing, plain)
 }
 
+/// Opens what `open` opened or made, with the same understanding of links into nothing.
+pub(super) fn find(root: BorrowedFd<'_>, target: &Target) -> io::Result<OwnedFd> {
+    match resolve(root, target.relative(), false) {
+        Err(Errno::NOENT) => resolve(root, links::follow(root, target.relative())?.as_c_str()?, true),
+        result => result,
+    }
+}
+
 /// The directory that holds the path, made if it is missing.
 pub(super) fn parent(root: BorrowedFd<'_>, target: &Target) -> io::Result<OwnedFd> {
     open_or_make(root, target.parent(), Missing::Directory, false)

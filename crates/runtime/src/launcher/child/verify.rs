@@ -5,11 +5,12 @@ use std::fmt;
 use std::os::fd::{AsFd, BorrowedFd};
 
 use rustix::fs::{
-    AtFlags, CWD, FileType, Mode, OFlags, StatVfsMountFlags, StatxFlags, fstat, openat, stat, statat, statvfs, statx,
+    AtFlags, CWD, FileType, Mode, OFlags, StatVfsMountFlags, StatxFlags, fstat, fstatvfs, openat, stat, statat,
+    statvfs, statx,
 };
 use rustix::io::Errno;
 
-use super::{Done, Failure, Start, State, descriptors, held, mounts};
+use super::{Done, Failure, Start, State, descriptors, held, mounts, paths};
 use crate::launcher::plan::{Check, MountWords, Proof, Target, Wanted};
 use crate::launcher::status;
 use crate::launcher::text::{Text, number};
@@ -228,7 +229,7 @@ fn file(state: &State, wanted: &Wanted) -> Found {
         Wanted::ReadOnly(target) => read_only(&target.path),
         Wanted::Masked { target, own } => masked(state, target, *own),
         Wanted::Streams => streams(state),
-        Wanted::Mounted { target, flags } => mounted(target, *flags),
+        Wanted::Mounted { target, flags } => mounted(state, target, *flags),
         Wanted::Device { target, device, of_host } => {
             let found = stat(target.path.as_c_str())?;
             if found.st_rdev == *device {
@@ -293,19 +294,16 @@ fn masked(state: &State, target: &Target, own: bool) -> Found {
     read_only(&target.path)
 }
 
-fn mounted(target: &Target, flags: u64) -> Found {
-    let path = target.path.as_c_str();
-    let found = statx(CWD, path, AtFlags::empty(), StatxFlags::BASIC_STATS)?;
+fn mounted(state: &State, target: &Target, flags: u64) -> Found {
+    let at = paths::find(held(state.root.as_ref())?, target)?;
+    let found = statx(&at, c"", AtFlags::EMPTY_PATH, StatxFlags::BASIC_STATS)?;
     if found.stx_attributes.bits() & libc::STATX_ATTR_MOUNT_ROOT as u64 == 0 {
         return other(format_args!("not mounted"));
     }
-    let has = statvfs(path)?.f_flag.bits();
+    let has = fstatvfs(&at)?.f_flag.bits();
     let mut missing = flags & !has;
-    if missing & libc::MOUNT_ATTR_NODEV != 0 {
-        let file = openat(CWD, path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty())?;
-        if mounts::is_common_device(file.as_fd())? {
-            missing &= !libc::MOUNT_ATTR_NODEV;
-        }
+    if missing & libc::MOUNT_ATTR_NODEV != 0 && mounts::is_common_device(at.as_fd())? {
+        missing &= !libc::MOUNT_ATTR_NODEV;
     }
     if missing == 0 { same() } else { other(format_args!("mounted {}", MountWords(has))) }
 }

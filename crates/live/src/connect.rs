@@ -1,0 +1,98 @@
+//! From a kubeconfig to a connection.
+
+use crate::error::{ConnectError, innermost};
+use kube::{
+    Client, Config,
+    config::{KubeConfigOptions, Kubeconfig, KubeconfigError},
+};
+use std::{env, io, path::PathBuf, time::Duration};
+use tokio::runtime::Runtime;
+
+/// How long to wait for a connection.
+const CONNECT: Duration = Duration::from_secs(10);
+/// How long the server may be silent in the middle of an answer.
+const READ: Duration = Duration::from_mins(1);
+
+/// Which cluster, as kubectl's flags of the same names say it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Target {
+    /// The kubeconfig; otherwise the files that `KUBECONFIG` names, or `~/.kube/config`.
+    pub kubeconfig: Option<PathBuf>,
+    /// The context; otherwise the kubeconfig's current one.
+    pub context: Option<String>,
+}
+
+/// A cluster that can be asked.
+pub struct Cluster {
+    pub(crate) runtime: Runtime,
+    pub(crate) client: Client,
+    pub(crate) server: String,
+}
+
+impl std::fmt::Debug for Cluster {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Cluster").field("server", &self.server).finish_non_exhaustive()
+    }
+}
+
+impl Cluster {
+    /// Reads the kubeconfig and sets up the client. Nothing is sent yet, except by a credential plug-in that the
+    /// kubeconfig may name.
+    pub fn connect(target: &Target) -> Result<Self, ConnectError> {
+        let kubeconfig = read(target)?;
+        check_context(&kubeconfig, target.context.as_deref())?;
+        let runtime =
+            tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(ConnectError::Runtime)?;
+        let options = KubeConfigOptions { context: target.context.clone(), ..KubeConfigOptions::default() };
+        let mut config = runtime
+            .block_on(Config::from_custom_kubeconfig(kubeconfig, &options))
+            .map_err(|error| ConnectError::Kubeconfig { message: error.to_string() })?;
+        config.connect_timeout = Some(CONNECT);
+        config.read_timeout = Some(READ);
+        let server = config.cluster_url.to_string().trim_end_matches('/').to_owned();
+        // The client's buffer is a task of the runtime.
+        let client = {
+            let _entered = runtime.enter();
+            Client::try_from(config)
+        };
+        let client =
+            client.map_err(|error| ConnectError::Client { server: server.clone(), message: innermost(&error) })?;
+        Ok(Self { runtime, client, server })
+    }
+
+    /// The URL of the API server.
+    pub fn server(&self) -> &str {
+        &self.server
+    }
+}
+
+fn read(target: &Target) -> Result<Kubeconfig, ConnectError> {
+    let result = match &target.kubeconfig {
+        Some(path) => Kubeconfig::read_from(path),
+        None => Kubeconfig::read(),
+    };
+    result.map_err(|error| match error {
+        KubeconfigError::FindPath => ConnectError::NoHome,
+        KubeconfigError::ReadConfig(source, path) => {
+            let asked_for = target.kubeconfig.is_some() || env::var_os("KUBECONFIG").is_some_and(|v| !v.is_empty());
+            if source.kind() == io::ErrorKind::NotFound && !asked_for {
+                ConnectError::NoKubeconfig { path }
+            } else {
+                ConnectError::Read { path, source }
+            }
+        }
+        other => ConnectError::Kubeconfig { message: other.to_string() },
+    })
+}
+
+/// Says which contexts there are, where the client would say only that one is not.
+fn check_context(kubeconfig: &Kubeconfig, asked: Option<&str>) -> Result<(), ConnectError> {
+    let known = || kubeconfig.contexts.iter().map(|context| context.name.clone()).collect();
+    let name = asked.or(kubeconfig.current_context.as_deref()).filter(|name| !name.is_empty());
+    let Some(name) = name else { return Err(ConnectError::NoCurrentContext { known: known() }) };
+    if kubeconfig.contexts.iter().any(|context| context.name == name) {
+        Ok(())
+    } else {
+        Err(ConnectError::NoContext { name: name.to_owned(), known: known() })
+    }
+}

@@ -1,0 +1,18 @@
+//! Reads what admission needs from a running cluster: object by object, a page at a time, changing nothing there.
+//!
+//! [`Cluster::connect`] finds the cluster in a kubeconfig, as kubectl does; [`Cluster::list`] hands over one kind of
+//! object, page by page, so that no more than a page is held. The functions block; the runtime that they need is one
+//! thread, which is the caller's.
+//!
+//! Only `GET` requests are sent. Which kinds are asked for, and what of their objects is kept, is the caller's choice;
+//! nothing here knows what they mean.
+
+mod connect;
+mod error;
+mod list;
+mod resource;
+
+pub use connect::{Cluster, Target};
+pub use error::{ConnectError, ListError};
+pub use list::{Listed, PAGE, Page};
+pub use resource::Resource;

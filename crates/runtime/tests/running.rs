@@ -314,6 +314,9 @@ fn a_volume_whose_object_is_missing_is_a_failed_mount() {
 
 #[test]
 fn a_pod_with_its_own_users_sees_itself_as_declared() {
+    use std::os::unix::fs::MetadataExt as _;
+    let null = || std::fs::metadata("/dev/null").map(|null| (null.uid(), null.gid(), null.mode())).unwrap();
+    let before = null();
     for engine in engines() {
         let pod = one(json!({
             "hostUsers": false,
@@ -331,6 +334,7 @@ fn a_pod_with_its_own_users_sees_itself_as_declared() {
         assert_eq!((volume.mode.as_str(), volume.uid, volume.gid), ("drwxrwsrwx", 0, 2000), "{}", engine.name());
         let volume = &state.volumes["/m"];
         assert_eq!((volume.mode.as_str(), volume.uid, volume.gid), ("drwxrwsrwt", 0, 2000), "{}", engine.name());
+        assert_eq!(null(), before, "{} changed the machine's own /dev/null", engine.name());
     }
 }
 

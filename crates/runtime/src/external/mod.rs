@@ -5,6 +5,7 @@
 
 mod failure;
 mod flags;
+mod streams;
 mod wait;
 
 use std::ffi::OsString;
@@ -15,7 +16,7 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio as ChildStdio};
 
-use crate::engine::{Engine, Exit, Launch, Running, StartError, Stdio};
+use crate::engine::{Engine, Exit, Launch, Running, StartError};
 use crate::state::CLEANUP;
 
 /// An external OCI runtime.
@@ -93,9 +94,9 @@ impl Engine for External {
         command.arg("--bundle").arg(launch.work_dir).arg(launch.id);
         // runc and crun look at these; nothing of the caller's may change what they do.
         command.env_remove("NOTIFY_SOCKET").env_remove("LISTEN_FDS").env_remove("LISTEN_PID");
-        if let Stdio::Fds { stdin, stdout, stderr } = launch.stdio {
-            command.stdin(ChildStdio::from(stdin)).stdout(ChildStdio::from(stdout)).stderr(ChildStdio::from(stderr));
-        }
+        let [stdin, stdout, stderr] =
+            streams::streams(launch.stdio).map_err(machinery("prepare the standard streams"))?;
+        command.stdin(stdin).stdout(stdout).stderr(stderr);
         let watch = wait::Watch::on(launch.work_dir).map_err(machinery("watch the work directory"))?;
         let child = command
             .spawn()

@@ -13,8 +13,8 @@ use rustix::pipe::{PipeFlags, pipe_with};
 use crate::engine::Stdio;
 
 /// Standard input, output and error for the runtime.
-pub(super) fn streams(stdio: Stdio) -> io::Result<[OwnedFd; 3]> {
-    let [stdin, stdout, stderr] = match stdio {
+pub(super) fn streams(given: Stdio) -> io::Result<[OwnedFd; 3]> {
+    let [stdin, stdout, stderr] = match given {
         Stdio::Fds { stdin, stdout, stderr } => [stdin, stdout, stderr],
         Stdio::Inherit => [
             io::stdin().as_fd().try_clone_to_owned()?,
@@ -68,7 +68,7 @@ mod tests {
         let mut text = String::new();
         assert_eq!((&stdin).read_to_string(&mut text).unwrap(), 0);
         // More than a pipe holds.
-        (&stdout).write_all(&[0; 1 << 18]).unwrap();
-        (&stderr).write_all(&[0; 1 << 18]).unwrap();
+        (&stdout).write_all(&vec![0; 1 << 18]).unwrap();
+        (&stderr).write_all(&vec![0; 1 << 18]).unwrap();
     }
 }

@@ -83,8 +83,8 @@ fn is_harmless(plan: &Plan, index: usize) -> bool {
         | Action::VerifyFilter(_)
         | Action::RaiseCapabilities
         | Action::ChangeDirectory { .. } => true,
-        // Where only one user is mapped, becoming that user loses nothing.
-        Action::KeepCapabilities => !harness::is_root(),
+        // Where only one user is mapped, the process is that user from the start.
+        Action::KeepCapabilities | Action::SetGid(_) | Action::SetUid(_) => !harness::is_root(),
         // A path that this kernel does not have.
         Action::Mask(target) | Action::ReadOnlyPath(target) => {
             !std::path::Path::new(&*target.path.to_string_lossy()).exists()

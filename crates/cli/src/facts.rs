@@ -85,9 +85,11 @@ fn seccomp_profiles(root: &Path) -> Result<BTreeMap<String, Result<(), String>>,
             continue;
         }
         let Some(name) = entry.path().strip_prefix(root).ok().and_then(Path::to_str) else { continue };
+        // Where there is no launcher for this machine, any target tells whether the profile can be used.
+        let target = Target::native().unwrap_or(Target::X86_64);
         let usable = std::fs::read(entry.path()).map_err(|error| error.to_string()).and_then(|json| {
             let profile = Profile::from_json(&json).map_err(|error| super::commands::chain(&error))?;
-            compile(&profile, Target::X86_64).map_err(|error| super::commands::chain(&error))?;
+            compile(&profile, target).map_err(|error| super::commands::chain(&error))?;
             Ok(())
         });
         profiles.insert(name.to_owned(), usable);

@@ -1,5 +1,6 @@
 //! What `prove` and `run` need of this machine: an engine, root file systems, a place for the state.
 
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use k8s_openapi::api::core::v1::{Container, Pod};
@@ -15,6 +16,7 @@ use ringfence_runtime::run::RunOptions;
 use ringfence_runtime::spec::{self, ProcessArgs};
 use ringfence_runtime::state::{StateDir, StateError};
 use ringfence_runtime::volume::Objects;
+use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, openat, openat2};
 
 use crate::images::{Given, Images, ImagesError};
 
@@ -83,6 +85,23 @@ impl MachineArgs {
     }
 }
 
+/// The text of a file of a root file system. Its links lead nowhere outside of it, and what is no regular file is none.
+fn read_below(root: &Path, file: &str) -> Option<String> {
+    let directory = openat(CWD, root, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()).ok()?;
+    // Without waiting: a fifo would have no writer.
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let opened =
+        openat2(&directory, file, flags, Mode::empty(), ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS).ok()?;
+    let opened = std::fs::File::from(opened);
+    let mut text = String::new();
+    opened.metadata().ok().filter(std::fs::Metadata::is_file)?;
+    opened.take(LONGEST_DATABASE).read_to_string(&mut text).ok()?;
+    Some(text)
+}
+
+/// More bytes than any user database has.
+const LONGEST_DATABASE: u64 = 16 << 20;
+
 /// The user database of an image of which nothing is known: root alone.
 fn stand_in(name: &str) -> ImageFacts {
     ImageFacts {
@@ -111,7 +130,7 @@ impl Machine {
     /// What `--rootfs` says of users.
     fn directory_facts(&self, name: &str) -> Option<ImageFacts> {
         let root = self.rootfs.as_ref()?;
-        let read = |file: &str| std::fs::read_to_string(root.join(file)).ok();
+        let read = |file: &str| read_below(root, file);
         let (passwd, group) = (read("etc/passwd"), read("etc/group"));
         Some(ImageFacts { name: name.to_owned(), passwd, group, ..ImageFacts::default() })
     }
@@ -204,5 +223,24 @@ pub(crate) fn probe_process(workload: &Workload, container: &EffectiveContainer,
         Ok(command) => command.process,
         // A command is given, so there is always one.
         Err(_) => ProcessArgs::default(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_link_in_a_root_file_system_does_not_lead_out_of_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path().join("root");
+        std::fs::create_dir_all(root.join("etc")).unwrap();
+        std::fs::write(dir.path().join("secret"), "outside").unwrap();
+        std::fs::write(root.join("inside"), "app:x:1:1::/:\n").unwrap();
+        std::os::unix::fs::symlink(dir.path().join("secret"), root.join("etc/passwd")).unwrap();
+        std::os::unix::fs::symlink("/inside", root.join("etc/group")).unwrap();
+        assert_eq!(read_below(&root, "etc/passwd"), None);
+        assert_eq!(read_below(&root, "etc/group").as_deref(), Some("app:x:1:1::/:\n"));
+        assert_eq!(read_below(&root, "etc"), None);
     }
 }

@@ -127,6 +127,15 @@ fn init_containers_run_first_and_a_failure_ends_the_pod() {
     }
 }
 
+#[test]
+fn a_sidecar_ends_with_the_main_container() {
+    let pod = "apiVersion: v1\nkind: Pod\nmetadata: {name: p}\nspec:\n  initContainers:\n  - {name: s, image: i, restartPolicy: Always, command: [sleep, '1000']}\n  containers:\n  - {name: m, image: i, command: [sh, -c, 'exit 5']}\n";
+    let began = std::time::Instant::now();
+    let ran = ringfence(["run", "-"], pod);
+    assert_eq!(ran.code, 5, "{}", ran.err);
+    assert!(began.elapsed().as_secs() < 500, "the sidecar was waited for");
+}
+
 /// Runs a script where /run is empty and nobody else's, so that what is left there is ringfence's.
 fn with_an_empty_run(script: &str) -> Option<String> {
     if !is_root() {

@@ -158,11 +158,19 @@ impl Run<'_> {
                 return Ok(Exit::Passed(exit.code()));
             }
         }
+        // A kubelet starts sidecars first, and ends them once the main containers have ended: dropping them does.
+        let (sidecars, main): (Vec<&EffectiveContainer>, Vec<_>) = main
+            .into_iter()
+            .partition(|container| container.kind == ContainerKind::Sidecar && self.args.container.is_none());
+        let mut beside = Vec::new();
+        for container in sidecars {
+            beside.push(self.start(&run, container)?);
+        }
         let mut started = Vec::new();
         for container in main {
             started.push(self.start(&run, container)?);
         }
-        // The first decides; sidecars end with the main containers, as a kubelet ends them.
+        // The first main container decides.
         let mut status = 0;
         for (i, container) in started.iter_mut().enumerate() {
             let exit = container.running().wait().map_err(|error| super::chain(&error))?;

@@ -3,7 +3,7 @@
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Parser, Subcommand};
 
-use crate::commands::{check, explain, prove, read, run, scc, simulate, snapshot, sync, volume};
+use crate::commands::{check, explain, prove, read, run, scc, serve, simulate, snapshot, sync, volume};
 use crate::exit::Exit;
 
 const STYLES: Styles = Styles::styled()
@@ -44,6 +44,7 @@ You hold this machine:
 You hold a cluster, or a dump of one:
   check    --cluster: as that cluster admits it, and why not otherwise
   scc      Which security context constraint and why, why not another, who may use one, what a new one needs
+  serve    Admission webhooks: Pod Security, and security context constraints where there are any
   simulate What a change of labels or configuration would break
   snapshot One dump with what these commands need, and nothing secret
   sync     Which pod-security labels OpenShift's synchroniser gives each namespace, and because of whom
@@ -61,6 +62,7 @@ enum Command {
     Read(read::Args),
     Run(run::Args),
     Scc(scc::Args),
+    Serve(serve::Args),
     Simulate(simulate::Args),
     Snapshot(snapshot::Args),
     Sync(sync::Args),
@@ -91,6 +93,7 @@ impl Cli {
             Command::Read(args) => read::main(&args),
             Command::Run(args) => run::main(&args),
             Command::Scc(args) => scc::main(&args),
+            Command::Serve(args) => serve::main(&args),
             Command::Simulate(args) => simulate::main(&args),
             Command::Snapshot(args) => snapshot::main(&args),
             Command::Sync(args) => sync::main(&args),

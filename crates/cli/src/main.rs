@@ -12,6 +12,7 @@ mod facts;
 mod images;
 mod input;
 mod jsonl;
+mod log;
 mod machine;
 mod objects;
 mod pods;

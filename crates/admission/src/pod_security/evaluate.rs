@@ -1,14 +1,14 @@
 //! The judgement of one pod or template under the three modes of a policy.
 
 use super::{
-    LevelVersion, PodSecurity, Policy,
+    LevelVersion, Mode, PodSecurity, Policy,
     extract::Template,
     response::{ENFORCED, ERROR, EXEMPT, VIOLATIONS, allowed, allowed_with, forbidden},
 };
 use crate::{
     field_error::{FieldError, aggregate},
     quote::Quoted,
-    review::{AdmissionRequest, AdmissionResponse},
+    review::{AdmissionRequest, AdmissionResponse, Recorded},
 };
 use k8s_openapi::{api::core::v1::PodSpec, apimachinery::pkg::apis::meta::v1::ObjectMeta};
 use ringfence_pss::{Verdict, Version};
@@ -49,13 +49,26 @@ impl PodSecurity {
             text
         };
         let mut response = allowed();
+        let mut recorded = Recorded { error: (!policy_errors.is_empty()).then_some(false), ..Recorded::default() };
         let refused = if enforce { complaint(policy.enforce) } else { None };
+        if enforce {
+            recorded.evaluated(Mode::Enforce, policy.enforce, refused.is_none());
+        }
         let noted = complaint(policy.audit);
+        if noted.is_some() {
+            recorded.evaluated(Mode::Audit, policy.audit, false);
+        }
         match refused {
             // The API server writes "violates" for what is, and "would violate" for what might have been.
             Some(text) => response = forbidden(request, &text.replacen("violate", "violates", 1)),
-            None => response.warnings.extend(complaint(policy.warn).map(|text| format!("would {text}"))),
+            None => {
+                if let Some(text) = complaint(policy.warn) {
+                    recorded.evaluated(Mode::Warn, policy.warn, false);
+                    response.warnings.push(format!("would {text}"));
+                }
+            }
         }
+        response.recorded = recorded;
         let audit = &mut response.audit_annotations;
         if !policy_errors.is_empty() {
             audit.insert(ERROR, format!("Failed to parse policy: {}", aggregate(policy_errors)));

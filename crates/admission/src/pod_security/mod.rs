@@ -23,7 +23,7 @@ pub(crate) use response::forbidden_message;
 
 use crate::{
     cluster::{Namespaces, Pods},
-    review::{AdmissionRequest, AdmissionResponse},
+    review::{AdmissionRequest, AdmissionResponse, Recorded},
 };
 use ringfence_pss::Version;
 
@@ -75,7 +75,12 @@ impl PodSecurity {
     /// Answers a request.
     pub fn review<C: Namespaces + Pods + ?Sized>(&self, cluster: &C, request: &AdmissionRequest) -> Review {
         let mut review = match (request.resource.group.as_str(), request.resource.resource.as_str()) {
-            ("", "namespaces") => self.review_namespace(cluster, request),
+            ("", "namespaces") => {
+                let mut review = self.review_namespace(cluster, request);
+                // The reference counts nothing here.
+                review.response.recorded = Recorded::default();
+                review
+            }
             ("", "pods") => Review::from(self.review_pod(cluster, request)),
             _ => Review::from(self.review_workload(cluster, request)),
         };

@@ -1,9 +1,9 @@
 //! Requests that create or change a pod.
 
 use super::{
-    LevelVersion, PodSecurity, Policy,
+    PodSecurity, Policy,
     extract::{Extracted, Owned, Template, read},
-    response::{ENFORCED, EXEMPT, allowed, allowed_with, bad_request, internal_error},
+    response::{EXEMPT, allowed, allowed_with, bad_request, internal_error, privileged},
     significant::is_significant,
 };
 use crate::{
@@ -32,7 +32,7 @@ impl PodSecurity {
         }
         let (policy, errors) = self.policy_of(namespace);
         if errors.is_empty() && policy.is_privileged() {
-            return allowed_with(ENFORCED, LevelVersion::PRIVILEGED.to_string());
+            return privileged(policy.enforce);
         }
         let none = PodSpec::default();
         let spec = pod.spec.as_ref().unwrap_or(&none);
@@ -78,7 +78,7 @@ impl PodSecurity {
         };
         let (policy, errors) = self.policy_of(&namespace);
         if errors.is_empty() && policy.is_privileged() {
-            return allowed_with(ENFORCED, LevelVersion::PRIVILEGED.to_string());
+            return privileged(policy.enforce);
         }
         let pod = match read_pod(request, request.object.as_deref(), "object", "pod") {
             Ok(pod) => pod,

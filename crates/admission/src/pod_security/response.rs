@@ -1,9 +1,10 @@
 //! The answers that Pod Security gives, in the API server's words.
 
+use super::{LevelVersion, Mode};
 use crate::{
     field_error::{FieldError, aggregate},
     quote::Quoted,
-    review::{AdmissionRequest, AdmissionResponse, Cause, Details, Empty, Reason, Status},
+    review::{AdmissionRequest, AdmissionResponse, Cause, Details, Empty, Reason, Recorded, Status},
 };
 
 /// The key of the audit annotation that says why nothing was judged.
@@ -20,7 +21,19 @@ pub(super) fn allowed() -> AdmissionResponse {
 }
 
 pub(super) fn allowed_with(key: &'static str, text: impl Into<String>) -> AdmissionResponse {
-    AdmissionResponse { audit_annotations: [(key, text.into())].into(), ..allowed() }
+    let recorded = match key {
+        EXEMPT => Recorded::EXEMPT,
+        ERROR => Recorded::FAILED,
+        _ => Recorded::default(),
+    };
+    AdmissionResponse { audit_annotations: [(key, text.into())].into(), recorded, ..allowed() }
+}
+
+/// Nothing that the namespace's policy could object to.
+pub(super) fn privileged(enforce: LevelVersion) -> AdmissionResponse {
+    let mut response = allowed_with(ENFORCED, LevelVersion::PRIVILEGED.to_string());
+    response.recorded.evaluated(Mode::Enforce, enforce, true);
+    response
 }
 
 /// The pod violates the enforced level.
@@ -82,7 +95,7 @@ fn failed(status: Status, cause: Option<&dyn std::fmt::Display>) -> AdmissionRes
         Some(cause) => format!("{}: {cause}", status.message),
         None => status.message.clone(),
     };
-    AdmissionResponse { audit_annotations: [(ERROR, text)].into(), ..refused(status) }
+    AdmissionResponse { audit_annotations: [(ERROR, text)].into(), recorded: Recorded::FAILED, ..refused(status) }
 }
 
 fn refused(status: Status) -> AdmissionResponse {

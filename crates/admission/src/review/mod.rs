@@ -1,8 +1,12 @@
 //! `AdmissionReview` of `admission.k8s.io/v1`: what an API server asks, and what it is told.
 
 mod read;
+mod recorded;
+mod unjudged;
 
 pub use read::{ReadError, answer, read};
+pub use recorded::{Evaluation, Recorded};
+pub use unjudged::unjudged;
 
 use crate::decode::GroupVersionKind;
 use serde::{Deserialize, Serialize};
@@ -100,6 +104,9 @@ pub struct AdmissionResponse {
     /// For whoever made the request.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<String>,
+    /// For whoever counts what was judged; it is not part of the answer.
+    #[serde(skip)]
+    pub recorded: Recorded,
 }
 
 /// `Status` of the API machinery, as far as a refusal needs it.

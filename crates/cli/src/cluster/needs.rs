@@ -11,6 +11,8 @@ pub(crate) enum Needs {
     Labels,
     /// Security context constraints alone.
     Constraints,
+    /// What decides about whatever a webhook is asked, relabelled namespaces with their pods among it.
+    Webhook,
 }
 
 impl Needs {
@@ -20,6 +22,7 @@ impl Needs {
             Self::Admission => !kind.is_workload() && !matches!(kind, Kind::Pod | Kind::ClusterServiceVersion),
             Self::Labels => !kind.is_workload() && kind != Kind::Pod,
             Self::Constraints => kind == Kind::SecurityContextConstraints,
+            Self::Webhook => !kind.is_workload() && kind != Kind::ClusterServiceVersion,
         }
     }
 
@@ -29,10 +32,14 @@ impl Needs {
             return Vec::new();
         }
         let labels = self == Self::Labels;
+        let openshift = snapshot.platform() == Platform::OpenShift;
         let namespaces = if labels { "there is nothing to label" } else { "they are taken to exist, without labels" };
         let accounts = if labels { "no labels follow from them" } else { "they are taken to exist" };
-        let mut kinds = vec![(Kind::Namespace, namespaces), (Kind::ServiceAccount, accounts)];
-        if labels || snapshot.platform() == Platform::OpenShift {
+        let mut kinds = vec![(Kind::Namespace, namespaces)];
+        if self != Self::Webhook || openshift {
+            kinds.push((Kind::ServiceAccount, accounts));
+        }
+        if labels || openshift {
             kinds.push((Kind::ClusterRole, "bindings to one give nothing"));
             kinds.push((Kind::ClusterRoleBinding, "nobody may use a constraint through one"));
             kinds.push((Kind::RoleBinding, "nobody may use a constraint through one"));

@@ -7,6 +7,7 @@ pub(crate) mod prove;
 pub(crate) mod read;
 pub(crate) mod run;
 pub(crate) mod scc;
+pub(crate) mod serve;
 pub(crate) mod simulate;
 pub(crate) mod snapshot;
 pub(crate) mod sync;

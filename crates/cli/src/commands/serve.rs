@@ -1,0 +1,159 @@
+//! `ringfence serve`.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ringfence_admission::pod_security::{Limits as PodLimits, PodSecurity};
+use ringfence_server::{Fail, Limits, ServeError, Server, Settings, Source, TlsFiles};
+
+use super::{chain, complain};
+use crate::cluster::{ClusterArgs, Needs, PodSecurityArgs};
+use crate::exit::Exit;
+use crate::log;
+
+/// Admission webhooks: Pod Security, and security context constraints where there are any
+///
+/// Answers the AdmissionReviews of an API server: POST /validate, with the rules, words, audit annotations and metrics
+/// of the Pod Security webhook of Kubernetes. GET /livez, /readyz and /metrics answer, too.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    cluster: ClusterArgs,
+
+    #[command(flatten)]
+    pod_security: PodSecurityArgs,
+
+    /// Where to listen.
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "0.0.0.0:8443")]
+    listen: SocketAddr,
+
+    /// The server's certificate with those between it and its authority, as PEM. It is read anew when it changes.
+    #[arg(long, value_name = "FILE", requires = "tls_key", required_unless_present = "insecure_http")]
+    tls_cert: Option<PathBuf>,
+
+    /// The private key of --tls-cert, as PEM.
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    tls_key: Option<PathBuf>,
+
+    /// The authorities of clients, as PEM: who has no certificate of theirs is refused.
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    client_ca: Option<PathBuf>,
+
+    /// Refuse clients whose certificate has not this common name or DNS name; may be repeated.
+    #[arg(long = "client-name", value_name = "NAME", requires = "client_ca")]
+    client_names: Vec<String>,
+
+    /// Speak plain HTTP. An API server asks only over TLS: this is for tests and demonstrations.
+    #[arg(long, conflicts_with = "tls_cert")]
+    insecure_http: bool,
+
+    /// Let through what cannot be judged, with a warning and an audit annotation.
+    #[arg(long, overrides_with = "fail_closed")]
+    fail_open: bool,
+
+    /// Refuse what cannot be judged. This is the default.
+    #[arg(long, overrides_with = "fail_open")]
+    fail_closed: bool,
+
+    /// How many pods of a relabelled namespace are checked; `all` for every one.
+    #[arg(long, value_name = "NUMBER", default_value = "3000", value_parser = how_many)]
+    max_existing_pods: HowMany,
+
+    /// Connections at one time.
+    #[arg(long, value_name = "NUMBER", default_value_t = Limits::default().connections)]
+    max_connections: usize,
+
+    /// Seconds to go on serving after being told to end, with /readyz failing, so that nobody asks any more.
+    #[arg(long, value_name = "SECONDS", default_value_t = 5)]
+    drain_delay: u64,
+
+    /// Seconds that requests under way may take after that.
+    #[arg(long, value_name = "SECONDS", default_value_t = 30)]
+    drain_timeout: u64,
+
+    /// How to log.
+    #[arg(long, value_name = "FORMAT", default_value = "json")]
+    log_format: log::Format,
+
+    /// What to log.
+    #[arg(long, value_name = "LEVEL", default_value = "info")]
+    log_level: log::From,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  ringfence serve --cluster dump.yaml --listen 127.0.0.1:8080 --insecure-http    try it with a dump
+  ringfence serve --tls-cert tls.crt --tls-key tls.key --cluster dump.yaml \\
+      --pod-security-config podsecurity.yaml                                     as an API server asks it
+
+SIGTERM ends it once every request under way is answered. Exit status: 0 it was told to end, 2 it could not serve.";
+
+/// A number, or no limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct HowMany(Option<usize>);
+
+fn how_many(text: &str) -> Result<HowMany, String> {
+    if text == "all" {
+        return Ok(HowMany(None));
+    }
+    text.parse().map(|number| HowMany(Some(number))).map_err(|_| "neither a number nor `all`".to_owned())
+}
+
+pub(crate) fn main(args: &Args) -> Exit {
+    if !args.cluster.is_given() {
+        complain("no cluster given: name a dump with --cluster, or a running one with --kubeconfig or --context");
+        return Exit::Failure;
+    }
+    let pod_security = match args.pod_security.load(None) {
+        Ok(pod_security) => pod_security.with_limits(PodLimits { pods: args.max_existing_pods.0 }),
+        Err(error) => {
+            complain(&chain(&error));
+            return Exit::Failure;
+        }
+    };
+    let Some(loaded) = args.cluster.load(Needs::Webhook) else { return Exit::Failure };
+    if loaded.incomplete && !args.fail_open {
+        complain("the cluster could not be read as a whole, and --fail-open was not given");
+        return Exit::Failure;
+    }
+    log::start(args.log_format, args.log_level);
+    match serve(args, pod_security, Arc::new(Arc::new(loaded.snapshot))) {
+        Ok(()) => Exit::Clean,
+        Err(error) => {
+            complain(&chain(&*error));
+            Exit::Failure
+        }
+    }
+}
+
+fn serve(args: &Args, pod_security: PodSecurity, source: Arc<dyn Source>) -> Result<(), Box<dyn std::error::Error>> {
+    let settings = Settings {
+        listen: args.listen,
+        fail: if args.fail_open { Fail::Open } else { Fail::Closed },
+        limits: Limits { connections: args.max_connections, ..Limits::default() },
+        drain_delay: Duration::from_secs(args.drain_delay),
+        drain_timeout: Duration::from_secs(args.drain_timeout),
+    };
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime
+        .block_on(async {
+            let server = Server::bind(settings, tls(args), pod_security, source).await?;
+            let (address, tls) = (server.address(), !args.insecure_http);
+            let fail = if args.fail_open { "open" } else { "closed" };
+            tracing::info!(%address, tls, fail, version = env!("CARGO_PKG_VERSION"), "listening");
+            server.run().await
+        })
+        .map_err(|error: ServeError| error.into())
+}
+
+fn tls(args: &Args) -> Option<TlsFiles> {
+    Some(TlsFiles {
+        certificate: args.tls_cert.clone()?,
+        key: args.tls_key.clone()?,
+        client_authorities: args.client_ca.clone(),
+        client_names: args.client_names.clone(),
+    })
+}

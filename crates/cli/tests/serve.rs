@@ -1,0 +1,218 @@
+//! `ringfence serve` from the outside: an HTTP client that may be rude.
+#![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
+
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream};
+use std::path::PathBuf;
+use std::process::{Child, ChildStderr, Command, Stdio};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+/// A server that is killed when the test ends.
+struct Served {
+    child: Child,
+    address: SocketAddr,
+    /// What it goes on to say.
+    said: BufReader<ChildStderr>,
+}
+
+impl Served {
+    fn start(more: &[&str]) -> Self {
+        let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../..");
+        let mut child = Command::new(env!("CARGO_BIN_EXE_ringfence"))
+            .args(["serve", "--listen", "127.0.0.1:0", "--insecure-http", "--cluster", "examples/cluster/cluster.yaml"])
+            .args(more)
+            .current_dir(root)
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut said = BufReader::new(child.stderr.take().unwrap());
+        let address = loop {
+            let mut line = String::new();
+            assert_ne!(said.read_line(&mut line).unwrap(), 0, "it ended");
+            let Ok(line) = serde_json::from_str::<Value>(&line) else { continue };
+            if line["message"] == "listening" {
+                break line["address"].as_str().unwrap().parse().unwrap();
+            }
+        };
+        Self { child, address, said }
+    }
+
+    fn connect(&self) -> TcpStream {
+        let stream = TcpStream::connect(self.address).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+        stream
+    }
+
+    /// Sends bytes and returns all that comes back.
+    fn send(&self, bytes: &[u8]) -> String {
+        let mut stream = self.connect();
+        // The server may have seen enough before everything is sent.
+        let _ = stream.write_all(bytes);
+        let mut answer = Vec::new();
+        let _ = stream.read_to_end(&mut answer);
+        String::from_utf8_lossy(&answer).into_owned()
+    }
+
+    fn request(&self, method: &str, path: &str, kind: &str, body: &[u8]) -> (u16, String) {
+        let head = format!(
+            "{method} {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-type: {kind}\r\ncontent-length: {}\r\n\r\n",
+            body.len()
+        );
+        let answer = self.send(&[head.as_bytes(), body].concat());
+        let status = answer.split(' ').nth(1).unwrap_or_default().parse().unwrap_or(0);
+        (status, answer.split_once("\r\n\r\n").unwrap_or_default().1.to_owned())
+    }
+
+    fn post(&self, body: &[u8]) -> (u16, String) {
+        self.request("POST", "/validate", "application/json", body)
+    }
+
+    fn review(&self, request: &Value) -> Value {
+        let (status, body) = self.post(json!({"request": request}).to_string().as_bytes());
+        assert_eq!(status, 200, "{body}");
+        serde_json::from_str::<Value>(&body).unwrap()["response"].clone()
+    }
+
+    fn terminate(&self) {
+        let pid = self.child.id().to_string();
+        assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+    }
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn pod(namespace: &str, spec: &Value) -> Value {
+    json!({"uid": "u", "operation": "CREATE", "namespace": namespace, "name": "web",
+        "kind": {"group": "", "version": "v1", "kind": "Pod"},
+        "resource": {"group": "", "version": "v1", "resource": "pods"},
+        "userInfo": {"username": "alice"},
+        "object": {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "web"}, "spec": spec}})
+}
+
+#[test]
+fn refuses_what_the_namespace_forbids_and_counts_it() {
+    let config = tempfile::Builder::new().suffix(".yaml").tempfile().unwrap();
+    let yaml = "apiVersion: pod-security.admission.config.k8s.io/v1\nkind: PodSecurityConfiguration\ndefaults: {enforce: baseline}\n";
+    std::fs::write(config.path(), yaml).unwrap();
+    let server = Served::start(&["--pod-security-config", config.path().to_str().unwrap()]);
+    let response = server.review(&pod("shop", &json!({"hostNetwork": true, "containers": [{"name": "a"}]})));
+    assert_eq!((&response["allowed"], &response["status"]["code"]), (&json!(false), &json!(403)), "{response}");
+    let response = server.review(&pod("nowhere", &json!({"containers": []})));
+    assert_eq!(response["status"]["code"], 500);
+
+    let (_, metrics) = server.request("GET", "/metrics", "", b"");
+    for line in [
+        r#"pod_security_evaluations_total{decision="deny",policy_level="baseline",policy_version="latest",mode="enforce",request_operation="create",resource="pod",subresource=""} 1"#,
+        r#"pod_security_errors_total{fatal="true",request_operation="create",resource="pod",subresource=""} 1"#,
+        r#"ringfence_unjudged_total{decision="refused"} 1"#,
+    ] {
+        assert!(metrics.contains(line), "{line}\n{metrics}");
+    }
+}
+
+#[test]
+fn says_so_when_it_fails_open() {
+    let server = Served::start(&["--fail-open"]);
+    let response = server.review(&pod("nowhere", &json!({"containers": []})));
+    assert_eq!(response["allowed"], true);
+    let text = response.to_string();
+    assert!(text.contains("let through because this webhook fails open"), "{text}");
+    assert!(response["auditAnnotations"]["error"].as_str().unwrap().contains("nowhere"));
+}
+
+#[test]
+fn every_kind_of_garbage_gets_its_answer() {
+    let server = Served::start(&[]);
+    let deep = format!(r#"{{"request":{{"object":{}{}}}}}"#, "[".repeat(200_000), "]".repeat(200_000));
+    let large = vec![b' '; 3 << 20];
+    for (body, status, words) in [
+        (&b""[..], 400, "request body is empty"),
+        (b"{", 400, "unable to decode the request"),
+        (b"\xff\xfe", 400, "unable to decode the request"),
+        (b"apiVersion: v1", 400, "unable to decode the request"),
+        (b"[]", 400, "unable to decode the request"),
+        (b"{}", 400, "the AdmissionReview has no request"),
+        (br#"{"request":null}"#, 400, "the AdmissionReview has no request"),
+        (br#"{"kind":"Pod","apiVersion":"v1"}"#, 400, "unexpected AdmissionReview kind: /v1, Kind=Pod"),
+        (deep.as_bytes(), 200, "allowed"),
+        (&large, 413, "request entity is too large; limit is 3145728 bytes"),
+    ] {
+        let (got, answer) = server.post(body);
+        assert_eq!(got, status, "{answer}");
+        assert!(answer.contains(words), "{answer}");
+    }
+    assert_eq!(server.request("POST", "/validate", "text/plain", b"{}").0, 400);
+    assert_eq!(server.request("GET", "/validate", "", b"").0, 405);
+    assert_eq!(server.request("POST", "/metrics", "", b"").0, 405);
+    assert_eq!(server.request("GET", "/../etc/passwd", "", b"").0, 404);
+    let long = format!("GET / HTTP/1.1\r\nx: {}\r\n\r\n", "x".repeat(1 << 20));
+    assert!(server.send(long.as_bytes()).starts_with("HTTP/1.1 431"));
+    let many = format!("GET / HTTP/1.1\r\n{}\r\n", "x: y\r\n".repeat(1000));
+    assert!(server.send(many.as_bytes()).starts_with("HTTP/1.1 431"));
+    for bytes in
+        [&b"\x16\x03\x01\x02\x00\x01"[..], b"\0\0\0\0", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\ngarbage", b"\r\n\r\n\r\n"]
+    {
+        // Nobody waits for an answer to these.
+        server.connect().write_all(bytes).unwrap();
+    }
+    assert_eq!(server.request("GET", "/livez", "", b""), (200, "ok\n".to_owned()));
+}
+
+#[test]
+fn what_is_deleted_or_entered_or_unknown_is_no_trouble() {
+    let server = Served::start(&[]);
+    let kind = json!({"group": "apps", "version": "v1", "kind": "Deployment"});
+    let resource = json!({"group": "apps", "version": "v1", "resource": "deployments"});
+    for request in [
+        json!({"uid": "u", "operation": "DELETE", "kind": kind, "resource": resource, "namespace": "shop", "oldObject": {}}),
+        json!({"uid": "u", "operation": "DELETE", "kind": kind, "resource": resource, "namespace": "shop", "object": null}),
+        json!({"uid": "u", "operation": "CONNECT", "kind": {"group": "", "version": "v1", "kind": "PodExecOptions"},
+            "resource": {"group": "", "version": "v1", "resource": "pods"}, "requestSubResource": "exec", "namespace": "shop", "object": {}}),
+        json!({"uid": "u", "operation": "TELEPORT", "kind": {"group": "x.example", "version": "v9", "kind": "Thing"},
+            "resource": {"group": "x.example", "version": "v9", "resource": "things"}, "namespace": "shop", "object": {"a": 1}}),
+    ] {
+        let response = server.review(&request);
+        assert_eq!((&response["uid"], &response["allowed"]), (&json!("u"), &json!(true)), "{request}");
+    }
+}
+
+#[test]
+fn a_request_under_way_is_answered_when_told_to_end() {
+    let mut server = Served::start(&["--drain-delay", "1"]);
+    let mut stream = server.connect();
+    let body = json!({"request": pod("shop", &json!({"containers": []}))}).to_string();
+    let (first, second) = body.split_at(20);
+    let head = format!(
+        "POST /validate HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{first}",
+        body.len()
+    );
+    stream.write_all(head.as_bytes()).unwrap();
+    std::thread::sleep(Duration::from_millis(100));
+    server.terminate();
+    let mut line = String::new();
+    while !line.contains("told to end") {
+        assert_ne!(server.said.read_line(&mut line).unwrap(), 0);
+    }
+    assert_eq!(server.request("GET", "/readyz", "", b""), (503, "shutting down\n".to_owned()));
+    std::thread::sleep(Duration::from_millis(1200));
+    assert!(TcpStream::connect(server.address).is_err(), "nobody new is let in");
+    stream.write_all(second.as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200") && answer.contains(r#""allowed":true"#), "{answer}");
+    assert_eq!(server.child.wait().unwrap().code(), Some(0));
+}
+
+#[test]
+fn nothing_is_served_without_a_certificate_or_a_word_to_do_without() {
+    let out = Command::new(env!("CARGO_BIN_EXE_ringfence")).args(["serve", "--cluster", "x"]).output().unwrap();
+    assert_eq!(out.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&out.stderr).contains("--tls-cert"));
+}

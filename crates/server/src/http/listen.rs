@@ -1,0 +1,176 @@
+//! Accepting connections, and ending without losing a request.
+
+use super::connection::{Activity, Fate, Watched};
+use super::route;
+use crate::app::App;
+use crate::settings::Settings;
+use crate::tls::Identity;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto;
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio::time::MissedTickBehavior;
+
+/// How often a connection is looked at.
+const TICK: Duration = Duration::from_secs(1);
+/// How long to wait when the system has no more descriptors.
+const BREATH: Duration = Duration::from_millis(50);
+
+/// Serves until `end` says so, then lets everything that is under way finish. Without an identity there is no TLS.
+pub(crate) async fn serve(
+    app: Arc<App>,
+    settings: Settings,
+    listener: TcpListener,
+    identity: Option<Arc<Identity>>,
+    mut end: watch::Receiver<bool>,
+) {
+    let settings = Arc::new(settings);
+    let (drain, _) = watch::channel(false);
+    // Every connection holds one; when the last is gone, so are they.
+    let (alive, mut gone) = tokio::sync::mpsc::channel::<()>(1);
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            _ = end.wait_for(|end| *end) => break,
+        };
+        let stream = match accepted {
+            Ok((stream, _)) => stream,
+            Err(error) => {
+                app.metrics.failures.add(["accept".into()]);
+                tracing::warn!(%error, "cannot accept a connection");
+                tokio::time::sleep(BREATH).await;
+                continue;
+            }
+        };
+        let open = app.metrics.connections.load(Relaxed);
+        if open >= settings.limits.connections as u64 {
+            app.metrics.connections_refused.fetch_add(1, Relaxed);
+            continue;
+        }
+        // Answers are small and wanted at once.
+        let _ = stream.set_nodelay(true);
+        app.metrics.connections.fetch_add(1, Relaxed);
+        let (app, settings, identity) = (Arc::clone(&app), Arc::clone(&settings), identity.clone());
+        let (drain, alive) = (drain.subscribe(), alive.clone());
+        tokio::spawn(async move {
+            let counted = Counted(Arc::clone(&app));
+            connect(app, &settings, stream, identity, drain).await;
+            drop((counted, alive));
+        });
+    }
+    drop(listener);
+    drain.send_replace(true);
+    drop(alive);
+    let all_gone = gone.recv();
+    if tokio::time::timeout(settings.drain_timeout, all_gone).await.is_err() {
+        tracing::warn!(connections = app.metrics.connections.load(Relaxed), "requests under way took too long");
+    }
+}
+
+/// An open connection, however its task ends.
+struct Counted(Arc<App>);
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.metrics.connections.fetch_sub(1, Relaxed);
+    }
+}
+
+async fn connect(
+    app: Arc<App>,
+    settings: &Settings,
+    stream: TcpStream,
+    identity: Option<Arc<Identity>>,
+    drain: watch::Receiver<bool>,
+) {
+    let Some(identity) = identity else {
+        return converse(app, settings, stream, drain).await;
+    };
+    match tokio::time::timeout(settings.limits.header, identity.acceptor().accept(stream)).await {
+        Ok(Ok(stream)) => match identity.check_peer(stream.get_ref().1) {
+            Ok(()) => converse(app, settings, stream, drain).await,
+            Err(reason) => {
+                app.metrics.failures.add(["client_certificate".into()]);
+                tracing::warn!(%reason, "refused a client");
+            }
+        },
+        Ok(Err(error)) => {
+            app.metrics.failures.add(["tls_handshake".into()]);
+            tracing::debug!(%error, "no TLS connection");
+        }
+        Err(_) => app.metrics.failures.add(["tls_handshake".into()]),
+    }
+}
+
+async fn converse<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
+    app: Arc<App>,
+    settings: &Settings,
+    stream: S,
+    mut drain: watch::Receiver<bool>,
+) {
+    let activity = Arc::new(Activity::new());
+    let limits = settings.limits;
+    let service = {
+        let (app, activity) = (Arc::clone(&app), Arc::clone(&activity));
+        service_fn(move |request| {
+            let (app, under_way) = (Arc::clone(&app), activity.begin(request.version() == hyper::Version::HTTP_2));
+            async move {
+                let reply = route::answer(&app, &limits, request).await;
+                drop(under_way);
+                Ok::<_, std::convert::Infallible>(reply)
+            }
+        })
+    };
+    let mut builder = auto::Builder::new(TokioExecutor::new());
+    // A header is read into this buffer, which so is also its limit.
+    builder.http1().timer(TokioTimer::new()).max_buf_size(64 << 10).max_headers(64).header_read_timeout(None);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(128)
+        .max_header_list_size(16 << 10)
+        .initial_stream_window_size(256 << 10)
+        .initial_connection_window_size(1 << 20)
+        .keep_alive_interval(Duration::from_secs(30))
+        .keep_alive_timeout(Duration::from_secs(20));
+    let io = TokioIo::new(Watched { stream, activity: Arc::clone(&activity) });
+    let mut connection = pin!(builder.serve_connection(io, service));
+    let mut tick = tokio::time::interval(TICK);
+    tick.set_missed_tick_behavior(MissedTickBehavior::Skip);
+    let mut leaving = false;
+    loop {
+        tokio::select! {
+            ended = connection.as_mut() => {
+                if let Err(error) = ended {
+                    tracing::debug!(%error, "a connection broke");
+                }
+                return;
+            }
+            _ = drain.wait_for(|drain| *drain), if !leaving => {
+                leaving = true;
+                connection.as_mut().graceful_shutdown();
+            }
+            _ = tick.tick() => {
+                let pressure = app.metrics.connections.load(Relaxed) * 4 >= limits.connections as u64 * 3;
+                match activity.fate(&limits, pressure) {
+                    Fate::Stay => {}
+                    Fate::Close if leaving => {}
+                    Fate::Close => {
+                        leaving = true;
+                        connection.as_mut().graceful_shutdown();
+                    }
+                    Fate::Drop => {
+                        app.metrics.failures.add(["slow_client".into()]);
+                        return;
+                    }
+                }
+            }
+        }
+    }
+}

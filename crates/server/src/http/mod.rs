@@ -1,0 +1,10 @@
+//! HTTP: connections, their limits, and which path leads where.
+
+mod body;
+mod connection;
+mod listen;
+mod respond;
+mod route;
+
+pub(crate) use body::room;
+pub(crate) use listen::serve;

@@ -1,0 +1,25 @@
+//! The API server's side: admission webhooks over HTTP and TLS, what they know of the cluster, and what is counted.
+//!
+//! ```text
+//!  connection ─ http ─▶ route ─ body within limits ─▶ webhook ─▶ ringfence_admission ─▶ AdmissionReview
+//!     tls: certificate read anew                        ▲
+//!                                                       └─ source::Source: a snapshot, or what is watched
+//! ```
+//!
+//! [`Server`] serves a [`Source`] until it is told to end. This crate must not know arguments, printing or exit
+//! statuses; it says what happens through `tracing`.
+#![forbid(unsafe_code)]
+
+mod app;
+mod http;
+mod metrics;
+mod server;
+mod settings;
+mod source;
+mod tls;
+mod webhook;
+
+pub use server::{ServeError, Server};
+pub use settings::{Fail, Limits, Settings};
+pub use source::{AnyCluster, Source};
+pub use tls::{TlsError, TlsFiles};

@@ -1,0 +1,104 @@
+//! A server, from its settings to its end.
+
+use crate::app::App;
+use crate::settings::Settings;
+use crate::source::Source;
+use crate::tls::{Identity, TlsError, TlsFiles};
+use ringfence_admission::pod_security::PodSecurity;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+
+/// Why there is no server.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// The address cannot be had.
+    #[error("cannot listen on {address}")]
+    Listen {
+        /// Which.
+        address: SocketAddr,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// The certificate, its key or the clients' authority is of no use.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    /// The system does not let signals be waited for.
+    #[error("cannot wait for signals")]
+    Signals(#[source] io::Error),
+}
+
+/// A server that listens already and answers nobody yet.
+pub struct Server {
+    app: Arc<App>,
+    settings: Settings,
+    listener: TcpListener,
+    identity: Option<Arc<Identity>>,
+}
+
+impl std::fmt::Debug for Server {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Server").field("settings", &self.settings).finish_non_exhaustive()
+    }
+}
+
+impl Server {
+    /// Takes the address and reads the certificate. Without TLS files everything goes in the clear. Must be called
+    /// within a tokio runtime.
+    pub async fn bind(
+        settings: Settings,
+        tls: Option<TlsFiles>,
+        pod_security: PodSecurity,
+        source: Arc<dyn Source>,
+    ) -> Result<Self, ServeError> {
+        let identity = tls.map(Identity::load).transpose()?.map(Arc::new);
+        let address = settings.listen;
+        let listener = TcpListener::bind(address).await.map_err(|source| ServeError::Listen { address, source })?;
+        let app = Arc::new(App::new(pod_security, source, settings.fail, &settings.limits));
+        Ok(Self { app, settings, listener, identity })
+    }
+
+    /// Where it listens: the port, if the settings left it to the system.
+    pub fn address(&self) -> SocketAddr {
+        // A socket that listens has an address.
+        self.listener.local_addr().unwrap_or(self.settings.listen)
+    }
+
+    /// Serves until SIGTERM or SIGINT, and then until what is under way is answered. A second signal ends it at once.
+    pub async fn run(self) -> Result<(), ServeError> {
+        let mut terminate = signal(SignalKind::terminate()).map_err(ServeError::Signals)?;
+        let mut interrupt = signal(SignalKind::interrupt()).map_err(ServeError::Signals)?;
+        let (end, ended) = watch::channel(false);
+        let (app, delay) = (Arc::clone(&self.app), self.settings.drain_delay);
+        let reloading =
+            self.identity.as_ref().map(|identity| tokio::spawn(Arc::clone(identity).keep_fresh(Arc::clone(&app))));
+        let serving = crate::http::serve(Arc::clone(&app), self.settings, self.listener, self.identity, ended);
+        let mut serving = std::pin::pin!(serving);
+        tokio::select! {
+            () = serving.as_mut() => return Ok(()),
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        app.drain();
+        tracing::info!(delay_seconds = delay.as_secs_f64(), "told to end: not ready any more, still answering");
+        let ending = tokio::spawn(async move {
+            tokio::time::sleep(delay).await;
+            end.send_replace(true);
+        });
+        tokio::select! {
+            () = serving.as_mut() => {}
+            _ = terminate.recv() => tracing::warn!("told again to end: at once"),
+            _ = interrupt.recv() => tracing::warn!("told again to end: at once"),
+        }
+        ending.abort();
+        if let Some(reloading) = reloading {
+            reloading.abort();
+        }
+        tracing::info!("ended");
+        Ok(())
+    }
+}

@@ -1,0 +1,82 @@
+//! Certificates come and go: a new pair is taken as soon as it is whole, a bad one is told of and the old one kept.
+
+use super::Identity;
+use crate::app::App;
+use std::error::Error as _;
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
+use tokio::time::MissedTickBehavior;
+
+/// How often the files are looked at. They are small, and reading them sees through every way of exchanging files.
+const EVERY: Duration = Duration::from_millis(500);
+
+/// What came of looking at the files.
+#[derive(Debug)]
+pub(super) enum Looked {
+    Same,
+    Renewed,
+    /// With the reason in words.
+    Bad(String),
+}
+
+impl Identity {
+    /// Looks at the files for as long as the server lives.
+    pub(crate) async fn keep_fresh(self: Arc<Self>, app: Arc<App>) {
+        let mut tick = tokio::time::interval(EVERY);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            app.metrics.certificate_expiry.store(self.expiry.load(Relaxed), Relaxed);
+            tick.tick().await;
+            let this = Arc::clone(&self);
+            let Ok(looked) = tokio::task::spawn_blocking(move || this.look()).await else { continue };
+            match looked {
+                Looked::Same => {}
+                Looked::Renewed => {
+                    app.metrics.certificate_reloads.add(["renewed".into()]);
+                    tracing::info!("took a new certificate");
+                }
+                Looked::Bad(why) => {
+                    app.metrics.certificate_reloads.add(["refused".into()]);
+                    tracing::warn!(%why, "the new certificate cannot be used; the old one is kept");
+                }
+            }
+        }
+    }
+
+    pub(super) fn look(&self) -> Looked {
+        let contents = match self.files.read() {
+            Ok(contents) => contents,
+            // They may be about to be exchanged; if they stay away, the next renewal is missed, which is told.
+            Err(error) => {
+                let mut seen = self.seen.write().unwrap_or_else(PoisonError::into_inner);
+                if *seen == super::files::Contents::default() {
+                    return Looked::Same;
+                }
+                *seen = super::files::Contents::default();
+                return Looked::Bad(words(&error));
+            }
+        };
+        if contents == *self.seen.read().unwrap_or_else(PoisonError::into_inner) {
+            return Looked::Same;
+        }
+        let configured = self.files.configure(&contents);
+        // A bad pair is told of once, not twice a second.
+        *self.seen.write().unwrap_or_else(PoisonError::into_inner) = contents;
+        match configured {
+            Ok((config, expiry)) => {
+                *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(config);
+                self.expiry.store(expiry, Relaxed);
+                Looked::Renewed
+            }
+            Err(error) => Looked::Bad(words(&error)),
+        }
+    }
+}
+
+fn words(error: &super::TlsError) -> String {
+    match error.source() {
+        Some(source) => format!("{error}: {source}"),
+        None => error.to_string(),
+    }
+}

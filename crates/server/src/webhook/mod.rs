@@ -1,0 +1,115 @@
+//! From the bytes of an `AdmissionReview` to the bytes of its answer.
+
+mod trace;
+
+pub(crate) use trace::{Trace, trace_of};
+
+use crate::app::App;
+use crate::settings::Fail;
+use hyper::StatusCode;
+use ringfence_admission::review::{self, AdmissionRequest, AdmissionResponse, ReadError};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Instant;
+
+/// What is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Hook {
+    /// Pod Security, validating.
+    PodSecurity,
+}
+
+/// Why there is no review to send: an HTTP status and words.
+pub(crate) type Refusal = (StatusCode, String);
+
+/// Answers a review.
+pub(crate) async fn answer(app: &App, hook: Hook, body: &[u8], trace: Option<Trace>) -> Result<Vec<u8>, Refusal> {
+    let began = Instant::now();
+    let request = review::read(body).map_err(|error| undecodable(&error))?;
+    let cluster = match app.source.cluster() {
+        Ok(cluster) => cluster,
+        Err(why) => {
+            let response = unjudged(app, &request, why);
+            return encode(&response);
+        }
+    };
+    if let Some(looking) = app.source.look_up(&request.namespace) {
+        looking.await;
+    }
+    let judge = || match hook {
+        Hook::PodSecurity => app.pod_security.review(&*cluster, &request).response,
+    };
+    let judged = || catch_unwind(AssertUnwindSafe(judge));
+    // The pods of a namespace may take a while.
+    let judged = if request.resource.resource == "namespaces" { tokio::task::block_in_place(judged) } else { judged() };
+    let response = if let Ok(response) = judged {
+        settle(app, &request, response)
+    } else {
+        app.metrics.failures.add(["panic".into()]);
+        tracing::error!(uid = %request.uid, namespace = %request.namespace, "a review met with a bug");
+        unjudged(app, &request, "internal error while judging")
+    };
+    app.metrics.pod_security.record(&request, &response.recorded);
+    log(&request, &response, trace.as_ref());
+    let document = encode(&response);
+    app.metrics.validate.observe(began.elapsed());
+    document
+}
+
+/// What could not be judged is let through only if we fail open; and either way it is said.
+fn settle(app: &App, request: &AdmissionRequest, response: AdmissionResponse) -> AdmissionResponse {
+    match &response.status {
+        Some(status) if status.code == 500 && app.fail == Fail::Open => {
+            let recorded = response.recorded;
+            AdmissionResponse { recorded, ..unjudged(app, request, &status.message) }
+        }
+        Some(status) if status.code == 500 => {
+            app.metrics.impossible.add(["refused".into()]);
+            tracing::warn!(uid = %request.uid, namespace = %request.namespace, why = %status.message, fail = "closed",
+                "refused what could not be judged");
+            response
+        }
+        _ => response,
+    }
+}
+
+fn unjudged(app: &App, request: &AdmissionRequest, why: &str) -> AdmissionResponse {
+    let (decision, did) = match app.fail {
+        Fail::Closed => ("refused", "refused what could not be judged"),
+        Fail::Open => ("allowed", "let through what could not be judged"),
+    };
+    app.metrics.impossible.add([decision.into()]);
+    tracing::warn!(uid = %request.uid, namespace = %request.namespace, %why, fail = app.fail.as_str(), "{did}");
+    review::unjudged(&request.uid, why, app.fail == Fail::Open)
+}
+
+fn undecodable(error: &ReadError) -> Refusal {
+    if let ReadError::Undecodable { detail } = error {
+        tracing::debug!(%detail, "unable to decode a request");
+    }
+    (StatusCode::BAD_REQUEST, error.to_string())
+}
+
+fn encode(response: &AdmissionResponse) -> Result<Vec<u8>, Refusal> {
+    serde_json::to_vec(&review::answer(response)).map_err(|error| {
+        tracing::error!(%error, "cannot write an answer");
+        (StatusCode::INTERNAL_SERVER_ERROR, "internal server error".to_owned())
+    })
+}
+
+/// Refusals are told; what is let through is told to those who debug. Of the object only its name is told.
+fn log(request: &AdmissionRequest, response: &AdmissionResponse, trace: Option<&Trace>) {
+    let (trace, resource) = (trace.map_or("", Trace::id), request.resource.resource.as_str());
+    if let Some(status) = &response.status {
+        tracing::info!(
+            uid = %request.uid, namespace = %request.namespace, name = %request.name, resource,
+            operation = ?request.operation, user = %request.user_info.username, code = status.code,
+            why = %status.message, trace, "refused"
+        );
+    } else {
+        tracing::debug!(
+            uid = %request.uid, namespace = %request.namespace, name = %request.name, resource,
+            operation = ?request.operation, user = %request.user_info.username,
+            warnings = response.warnings.len(), trace, "allowed"
+        );
+    }
+}

@@ -1,5 +1,7 @@
 //! A progress bar for what takes longer than a second, on a terminal only.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
@@ -45,6 +47,50 @@ impl Progress {
 
     /// Takes the bar away.
     pub(crate) fn finish(&self) {
+        self.bar.finish_and_clear();
+    }
+}
+
+/// Shows a number that others count up, when nobody knows where it ends.
+#[derive(Debug)]
+pub(crate) struct Counting {
+    bar: ProgressBar,
+    noun: &'static str,
+}
+
+impl Counting {
+    /// Nothing is drawn yet.
+    pub(crate) fn new(noun: &'static str) -> Self {
+        Self { bar: ProgressBar::hidden(), noun }
+    }
+
+    /// Does the work, and shows from its second second on how far it is.
+    pub(crate) fn during<T>(self, count: &AtomicU64, work: impl FnOnce() -> T) -> T {
+        let (done, finished) = mpsc::channel::<()>();
+        std::thread::scope(|scope| {
+            // Without the thread the work is done all the same, unseen.
+            let shown = std::thread::Builder::new().spawn_scoped(scope, move || self.show(count, &finished));
+            drop(shown);
+            let result = work();
+            drop(done);
+            result
+        })
+    }
+
+    fn show(&self, count: &AtomicU64, finished: &mpsc::Receiver<()>) {
+        let mut pause = Duration::from_secs(1);
+        while finished.recv_timeout(pause) == Err(mpsc::RecvTimeoutError::Timeout) {
+            if self.bar.is_hidden() {
+                // The template is a constant and right.
+                if let Ok(style) = ProgressStyle::with_template("{spinner} {pos} {msg}, {per_sec}, {elapsed}") {
+                    self.bar.set_style(style);
+                }
+                self.bar.set_message(self.noun);
+                self.bar.set_draw_target(indicatif::ProgressDrawTarget::stderr());
+                pause = Duration::from_millis(100);
+            }
+            self.bar.set_position(count.load(Ordering::Relaxed));
+        }
         self.bar.finish_and_clear();
     }
 }

@@ -2,6 +2,7 @@
 //! what it needs it for, each block why it holds. Everything else goes through rustix.
 
 pub(crate) mod bpf;
+pub(crate) mod chmod;
 pub(crate) mod clone;
 pub(crate) mod exec;
 pub(crate) mod fd;

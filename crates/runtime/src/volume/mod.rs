@@ -9,6 +9,7 @@ mod payload;
 mod prepare;
 mod stand_in;
 mod sub_path;
+mod tree;
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -17,7 +18,7 @@ use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 
 use crate::state::StateError;
 
-pub use own::{ChangePolicy, OwnError, Owned, Ownership, own};
+pub use own::{Change, ChangePolicy, HardLinks, OwnError, OwnOptions, Owned, Ownership, own, own_with};
 pub(crate) use prepare::shared_memory;
 pub use prepare::{PrepareOptions, Volumes, prepare};
 

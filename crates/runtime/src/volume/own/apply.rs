@@ -53,8 +53,7 @@ impl Tally {
     }
 }
 
-const WANTED: StatxFlags =
-    StatxFlags::TYPE.union(StatxFlags::MODE).union(StatxFlags::GID).union(StatxFlags::NLINK);
+const WANTED: StatxFlags = StatxFlags::TYPE.union(StatxFlags::MODE).union(StatxFlags::GID).union(StatxFlags::NLINK);
 
 fn has(stat: &Statx) -> Has {
     let mode = u32::from(stat.stx_mode);
@@ -137,13 +136,7 @@ fn has_capabilities(fd: BorrowedFd<'_>) -> bool {
 
 impl Apply<'_> {
     /// Changes what has been opened: a directory for reading, anything else as a handle.
-    pub(super) fn opened(
-        &self,
-        fd: BorrowedFd<'_>,
-        readable: bool,
-        path: &dyn Fn() -> PathBuf,
-        tally: &mut Tally,
-    ) {
+    pub(super) fn opened(&self, fd: BorrowedFd<'_>, readable: bool, path: &dyn Fn() -> PathBuf, tally: &mut Tally) {
         match rustix::fs::statx(fd, c"", AtFlags::EMPTY_PATH, WANTED) {
             Ok(stat) => self.change(fd, &stat, readable, path, tally),
             Err(errno) => {
@@ -153,14 +146,7 @@ impl Apply<'_> {
         }
     }
 
-    fn change(
-        &self,
-        fd: BorrowedFd<'_>,
-        stat: &Statx,
-        readable: bool,
-        path: &dyn Fn() -> PathBuf,
-        tally: &mut Tally,
-    ) {
+    fn change(&self, fd: BorrowedFd<'_>, stat: &Statx, readable: bool, path: &dyn Fn() -> PathBuf, tally: &mut Tally) {
         tally.entries += 1;
         let has = has(stat);
         let linked = linked(stat, path, tally);

@@ -119,7 +119,8 @@ pub(super) fn walk<V: Visitor>(
 
 /// Opens `path` as it is, without following a link in its last component.
 pub(super) fn open_root(path: &Path) -> Result<(OwnedFd, FileType), WalkError> {
-    let io = |action, errno: rustix::io::Errno| WalkError::Io { action, path: path.to_path_buf(), source: errno.into() };
+    let io =
+        |action, errno: rustix::io::Errno| WalkError::Io { action, path: path.to_path_buf(), source: errno.into() };
     let handle = open::root(path).map_err(|errno| io("open", errno))?;
     let stat = rustix::fs::fstat(&handle).map_err(|errno| io("look at", errno))?;
     let kind = FileType::from_raw_mode(stat.st_mode);

@@ -3,7 +3,7 @@
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Parser, Subcommand};
 
-use crate::commands::{check, explain, prove, read, run, scc, serve, simulate, snapshot, sync, volume};
+use crate::commands::{check, explain, node, prove, read, run, scc, serve, simulate, snapshot, sync, volume};
 use crate::exit::Exit;
 
 const STYLES: Styles = Styles::styled()
@@ -38,6 +38,7 @@ You hold a manifest:
   read     What the bytes say, as Kubernetes reads them, and what a strict API server objects to
 
 You hold this machine:
+  node     What it can honour, and what of your manifests it cannot
   run      Run the pod's containers here with their security contexts applied
   volume   Give a volume to a group, as the kubelet does for fsGroup
 
@@ -58,6 +59,7 @@ Options:
 enum Command {
     Check(check::Args),
     Explain(explain::Args),
+    Node(node::Args),
     Prove(prove::Args),
     Read(read::Args),
     Run(run::Args),
@@ -89,6 +91,7 @@ impl Cli {
         match self.command {
             Command::Check(args) => check::main(&args),
             Command::Explain(args) => explain::main(&args),
+            Command::Node(args) => node::main(&args),
             Command::Prove(args) => prove::main(&args),
             Command::Read(args) => read::main(&args),
             Command::Run(args) => run::main(&args),

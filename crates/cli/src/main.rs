@@ -14,6 +14,7 @@ mod input;
 mod jsonl;
 mod log;
 mod machine;
+mod node;
 mod objects;
 mod pods;
 mod progress;

@@ -14,6 +14,7 @@
 pub mod capability;
 pub mod effective;
 pub mod facts;
+pub mod node;
 pub mod origin;
 pub mod process;
 mod resolve;

@@ -5,16 +5,17 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 
 use ringfence_context::effective::{EffectiveContainer, Refusal, Warning};
-use ringfence_context::facts::{Facts, NodeFacts};
+use ringfence_context::facts::Facts;
 use ringfence_context::process::ProcessState;
 use ringfence_context::resolve;
 use ringfence_manifest::Workload;
 use serde::Serialize;
 
 use crate::exit::Exit;
-use crate::facts::{FactsArgs, parse};
+use crate::facts::FactsArgs;
 use crate::input::Inputs;
 use crate::jsonl;
+use crate::node::file;
 use crate::pods::{self, Item, Place, Written, title};
 use crate::view;
 
@@ -32,8 +33,8 @@ pub(crate) struct Args {
     #[command(flatten)]
     facts: FactsArgs,
 
-    /// What is known of the node: a YAML or JSON file (kubelet, runtime, cgroups, capabilities.bounding,
-    /// seccompDefault, apparmor, selinux, userNamespaces).
+    /// What is known of the node: a YAML or JSON file of facts (kubelet, runtime, cgroups, capabilities.bounding,
+    /// seccompDefault, apparmor, selinux, userNamespaces…), what `node check -o json` printed, or an annotated Node.
     #[arg(long, value_name = "FILE")]
     node: Option<PathBuf>,
 
@@ -90,7 +91,7 @@ struct Container<'a> {
 }
 
 pub(crate) fn main(args: &Args) -> Exit {
-    let node = match args.node.as_deref().map(parse::<NodeFacts>).transpose() {
+    let node = match args.node.as_deref().map(file::node).transpose() {
         Ok(node) => node,
         Err(error) => {
             super::complain(&super::chain(&error));

@@ -10,7 +10,7 @@ mod table;
 pub(crate) use notes::{heading, notes};
 pub(crate) use origin::describe;
 pub(crate) use rows::{Agreement, Row, rows};
-pub(crate) use table::{BAD, GOOD, table};
+pub(crate) use table::{BAD, GOOD, HEADING, table};
 
 /// Answers where a field of the pod is written and what stands there.
 pub(crate) trait Declared {

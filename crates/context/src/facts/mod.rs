@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 pub use image::{ImageFacts, ImageUser};
 pub use image_name::{ImageNameError, normalise_image_name};
 pub use images_file::{ImagesError, ImagesFile};
-pub use node::{NodeCapabilities, NodeFacts};
+pub use node::{Limits, NodeCapabilities, NodeFacts, OpenFiles, RuntimeHandler};
 
 /// Everything known beside the manifest. The default knows nothing, so that what depends on it is explicitly unknown.
 #[derive(Clone, Debug, Default)]

@@ -22,6 +22,7 @@
 //!   null device in a volume of the host's `/`, unless the volume is that device alone.
 //! - Masked files are read-only: their mode and owner cannot be changed.
 
+pub(crate) mod attempt;
 mod child;
 mod facts;
 mod guard;

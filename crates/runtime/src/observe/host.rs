@@ -23,9 +23,6 @@ pub fn is_privileged() -> bool {
 pub fn node_facts() -> NodeFacts {
     let bounding = if is_privileged() { own_status().map(|status| status.capabilities.bounding) } else { last_set() };
     NodeFacts {
-        allowed_unsafe_sysctls: None,
-        kubelet: None,
-        runtime: None,
         cgroups: Some(
             match (Path::new("/sys/fs/cgroup/cgroup.controllers").exists(), has_cgroup_v2_below()) {
                 (true, _) => "v2",
@@ -39,6 +36,7 @@ pub fn node_facts() -> NodeFacts {
         apparmor: Some(app_armor()),
         selinux: Some(selinux()),
         user_namespaces: Some(Path::new("/proc/self/ns/user").exists() && max_user_namespaces() != Some(0)),
+        ..NodeFacts::default()
     }
 }
 

@@ -67,17 +67,13 @@ pub(crate) fn metrics(report: &Report) -> String {
     family("info", "Versions.", info.collect());
     let mut verdicts = Vec::new();
     for joined in &report.verdicts {
-        let what = match joined.statement.split(' ').next() {
-            Some(mode @ ("unprivileged" | "privileged")) => mode,
-            _ => "any",
-        };
         for node in &joined.nodes {
             let value = match node.verdict.answer {
                 Answer::Yes => 1.0,
                 Answer::No => 0.0,
                 Answer::Unknown => f64::NAN,
             };
-            let labels = [label("node", &node.node), label("for", joined.r#for), label("mode", what)];
+            let labels = [label("node", &node.node), label("for", joined.r#for), label("mode", joined.mode)];
             verdicts.push((labels.join(","), value));
         }
     }

@@ -34,6 +34,8 @@ pub(crate) struct Placed {
 pub(crate) struct Joined {
     /// The application.
     pub(crate) r#for: &'static str,
+    /// `unprivileged`, `privileged`, or `any` where an application has no modes.
+    pub(crate) mode: &'static str,
     /// What is answered, as a statement.
     pub(crate) statement: String,
     pub(crate) answer: Answer,
@@ -58,28 +60,28 @@ impl Report {
     pub(crate) fn judge(&mut self, needs: &[Need]) {
         for need in needs {
             if need.name == REDIS_ENTERPRISE.name {
-                self.join(need, "unprivileged mode is safe on", unprivileged_mode);
-                self.join(need, "privileged mode works on", privileged_mode);
+                self.join(need, "unprivileged", "unprivileged mode is safe on", unprivileged_mode);
+                self.join(need, "privileged", "privileged mode works on", privileged_mode);
             } else {
-                self.join(need, &format!("{} can run on", need.title), |node| {
+                self.join(need, "any", &format!("{} can run on", need.title), |node| {
                     ringfence_context::node::runs(need, node)
                 });
             }
         }
     }
 
-    fn join(&mut self, need: &Need, statement: &str, judge: impl Fn(&NodeFacts) -> Verdict) {
+    fn join(&mut self, need: &Need, mode: &'static str, statement: &str, judge: impl Fn(&NodeFacts) -> Verdict) {
         let of_node = |(index, node)| OfNode { node: name(node, index), verdict: judge(node) };
         let nodes: Vec<_> = self.nodes.iter().enumerate().map(of_node).collect();
         let answer = nodes.iter().map(|node| node.verdict.answer).max().unwrap_or(Answer::Unknown);
         let which = if self.nodes.len() == 1 { "this node" } else { "these nodes" };
-        self.verdicts.push(Joined { r#for: need.name, statement: format!("{statement} {which}"), answer, nodes });
+        self.verdicts.push(Joined { r#for: need.name, mode, statement: format!("{statement} {which}"), answer, nodes });
     }
 
     /// 1 where something breaks or cannot be told. Redis Enterprise is judged by its default, unprivileged mode.
     pub(crate) fn exit(&self) -> Exit {
         let broken = self.findings.iter().any(|placed| placed.finding.severity != Severity::Note);
-        let mut first = self.verdicts.iter().filter(|joined| !joined.statement.starts_with("privileged mode"));
+        let mut first = self.verdicts.iter().filter(|joined| joined.mode != "privileged");
         if broken || first.any(|joined| joined.answer != Answer::Yes) { Exit::Findings } else { Exit::Clean }
     }
 }

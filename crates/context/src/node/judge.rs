@@ -66,11 +66,14 @@ fn field_of(container: &EffectiveContainer, refusal: &Refusal) -> String {
     let missing =
         |name: &str| Capability::from_name(name).is_some_and(|found| container.capabilities.missing.contains(found));
     let added = container.capabilities.add.iter().find(|(name, _)| missing(&name.to_uppercase()));
-    match (&refusal.origin, added) {
-        (Some(Origin::Pod { field } | Origin::Container { field }), _) => field.clone(),
-        (_, Some((_, Origin::Container { field } | Origin::Pod { field }))) => field.clone(),
-        _ => container.path.clone(),
-    }
+    [refusal.origin.as_ref(), added.map(|(_, origin)| origin)]
+        .into_iter()
+        .flatten()
+        .find_map(|origin| match origin {
+            Origin::Pod { field } | Origin::Container { field } => Some(field.clone()),
+            _ => None,
+        })
+        .unwrap_or_else(|| container.path.clone())
 }
 
 fn refused(refusal: &Refusal, container: Option<String>, field: String) -> Finding {

@@ -49,7 +49,8 @@ fn files(need: &Need, node: &NodeFacts, fix: &str) -> Verdict {
     let mut notes = Vec::new();
     match &node.open_files.pod {
         None => {
-            reasons.push((Answer::Unknown, unknown(node, "openFiles.pod", "the open-file limit of a process in a pod")))
+            let why = unknown(node, "openFiles.pod", "the open-file limit of a process in a pod");
+            reasons.push((Answer::Unknown, why));
         }
         Some(limits) if limits.hard < need => {
             let why = format!(

@@ -59,18 +59,18 @@ fn inherited(look: &Look, files: &Files, processes: &Processes, nr_open: Option<
         let source = format!("{} (PID {}), from which a container inherits them", process.name, process.pid);
         return Some(Limits { source, ..limits });
     }
-    attainable(unit?.limits(nr_open)?, files)
+    Some(attainable(unit?.limits(nr_open)?, files))
 }
 
 /// What a unit asks for is what its process gets only if systemd may raise limits. Where PID 1 lacks SYS_RESOURCE, its
 /// own hard limit is the end.
-fn attainable(limits: Limits, files: &Files) -> Option<Limits> {
+fn attainable(limits: Limits, files: &Files) -> Limits {
     let init = Process { pid: 1, name: String::new() };
-    let (Some(status), Some(own)) = (init.status(files), init.limits(files)) else { return Some(limits) };
+    let (Some(status), Some(own)) = (init.status(files), init.limits(files)) else { return limits };
     let can_raise = Capability::from_name("SYS_RESOURCE").is_some_and(|one| status.capabilities.bounding.contains(one));
     if can_raise || own.hard >= limits.hard {
-        return Some(limits);
+        return limits;
     }
     let source = format!("PID 1, which lacks the SYS_RESOURCE that {} takes", limits.source);
-    Some(Limits { soft: limits.soft.min(own.hard), hard: own.hard, source })
+    Limits { soft: limits.soft.min(own.hard), hard: own.hard, source }
 }

@@ -28,7 +28,8 @@ pub(super) fn find(files: &Files) -> Option<Unit> {
         // The last setting counts. Drop-ins come by name, those of /usr before those of /etc.
         for dir in DIRECTORIES.iter().rev() {
             let dir = format!("{dir}/{unit}.d");
-            for name in files.names(&dir).unwrap_or_default().iter().filter(|name| name.ends_with(".conf")) {
+            for name in files.names(&dir).unwrap_or_default().iter().filter(|name| name.strip_suffix(".conf").is_some())
+            {
                 let dropped_in = format!("{dir}/{name}");
                 if let Some(found) = files.read(&dropped_in).ok().and_then(|text| last(&text)) {
                     (limit, path) = (Some(found), dropped_in);
@@ -56,6 +57,6 @@ impl Unit {
 }
 
 fn last(text: &str) -> Option<String> {
-    let values = text.lines().filter_map(|line| line.trim().strip_prefix("LimitNOFILE="));
-    values.last().map(|value| value.trim().to_owned()).filter(|value| !value.is_empty())
+    let mut values = text.lines().filter_map(|line| line.trim().strip_prefix("LimitNOFILE="));
+    values.next_back().map(|value| value.trim().to_owned()).filter(|value| !value.is_empty())
 }

@@ -3,7 +3,7 @@
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Parser, Subcommand};
 
-use crate::commands::{check, explain, node, prove, read, run, scc, serve, simulate, snapshot, sync, volume};
+use crate::commands::{check, explain, image, node, prove, read, run, scc, serve, simulate, snapshot, sync, volume};
 use crate::exit::Exit;
 
 const STYLES: Styles = Styles::styled()
@@ -40,6 +40,7 @@ You hold a manifest:
 You hold this machine:
   node     What it can honour, and what of your manifests it cannot
   run      Run the pod's containers here with their security contexts applied
+  image    The local store of images: fill it, look into it, lock what it says of users
   volume   Give a volume to a group, as the kubelet does for fsGroup
 
 You hold a cluster, or a dump of one:
@@ -59,6 +60,7 @@ Options:
 enum Command {
     Check(check::Args),
     Explain(explain::Args),
+    Image(image::Args),
     Node(node::Args),
     Prove(prove::Args),
     Read(read::Args),
@@ -91,6 +93,7 @@ impl Cli {
         match self.command {
             Command::Check(args) => check::main(&args),
             Command::Explain(args) => explain::main(&args),
+            Command::Image(args) => image::main(&args),
             Command::Node(args) => node::main(&args),
             Command::Prove(args) => prove::main(&args),
             Command::Read(args) => read::main(&args),

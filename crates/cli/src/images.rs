@@ -1,11 +1,16 @@
-//! Images that are given on the command line, as a layout directory or an archive.
+//! Where the images of pods are found: given on the command line as a layout directory or an archive, or in the local
+//! store.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use ringfence_context::facts::{Facts, normalise_image_name};
-use ringfence_runtime::rootfs::image::{Image, ImageError, ImageLimits, unpack};
+use ringfence_runtime::rootfs::image::{Image, ImageError, unpack};
 use ringfence_runtime::state::{StateDir, StateError};
+use ringfence_runtime::store::StoreError;
+
+use crate::store::{Local, StoreArgs, StoreArgsError};
 
 /// `[NAME=]PATH`: where an image lies, and which it is; without a name it is every image.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,27 +45,39 @@ pub(crate) enum ImagesError {
         #[source]
         source: ImageError,
     },
+    #[error("image {name:?}")]
+    Store {
+        name: String,
+        #[source]
+        source: Box<StoreError>,
+    },
+    #[error(transparent)]
+    Args(#[from] StoreArgsError),
 }
 
 /// The images, unpacked.
 #[derive(Debug, Default)]
 pub(crate) struct Images {
-    images: Vec<(Option<String>, Image)>,
-    /// Holds what they were unpacked into.
+    given: Vec<(Option<String>, Image)>,
+    /// What was looked for elsewhere, by its name as written; `None` when it was not found.
+    found: BTreeMap<String, Option<Image>>,
+    local: Local,
+    /// Holds what the given ones were unpacked into.
     _state: Option<StateDir>,
 }
 
 impl Images {
-    /// Unpacks every image.
-    pub(crate) fn unpack(given: &[Given], binary: &Path) -> Result<Self, ImagesError> {
+    /// Unpacks every given image; others are looked for when they are asked for.
+    pub(crate) fn open(given: &[Given], store: &StoreArgs, binary: &Path) -> Result<Self, ImagesError> {
+        let local = store.local()?;
         if given.is_empty() {
-            return Ok(Self::default());
+            return Ok(Self { local, ..Self::default() });
         }
         let state = StateDir::create(binary)?;
         let mut images = Vec::new();
         for (i, Given { name, path }) in given.iter().enumerate() {
             // An archive of one image is that image, whatever it calls itself.
-            let unpacked = unpack(&state, &format!("image-{i}"), path, None, ImageLimits::default())
+            let unpacked = unpack(&state, &format!("image-{i}"), path, None, store.limits())
                 .map_err(|source| ImagesError::Image { path: path.clone(), source })?;
             if unpacked.left_out.devices > 0 {
                 let count = crate::commands::count(unpacked.left_out.devices as usize, "device node");
@@ -68,21 +85,44 @@ impl Images {
             }
             images.push((name.clone(), unpacked));
         }
-        Ok(Self { images, _state: Some(state) })
+        Ok(Self { given: images, found: BTreeMap::new(), local, _state: Some(state) })
     }
 
-    /// The image of this name.
+    /// Looks for the image: among those given, then in the local store, then, as the command line says, in a registry.
+    /// Returns whether it was found.
+    pub(crate) fn find(&mut self, name: &str) -> Result<bool, ImagesError> {
+        if self.get(name).is_some() {
+            return Ok(true);
+        }
+        // What no runtime would pull is nowhere; the resolver says so.
+        if self.found.contains_key(name) || normalise_image_name(name).is_err() {
+            return Ok(false);
+        }
+        let found = self
+            .local
+            .image(name)
+            .map_err(|source| ImagesError::Store { name: name.to_owned(), source: Box::new(source) })?;
+        let is_found = found.is_some();
+        self.found.insert(name.to_owned(), found);
+        Ok(is_found)
+    }
+
+    /// The image of this name, if it was found.
     pub(crate) fn get(&self, name: &str) -> Option<&Image> {
         let wanted = normalise_image_name(name).ok();
-        let named = self.images.iter().find(|(known, _)| known.is_some() && *known == wanted);
-        named.or_else(|| self.images.iter().find(|(known, _)| known.is_none())).map(|(_, image)| image)
+        let named = self.given.iter().find(|(known, _)| known.is_some() && *known == wanted);
+        named
+            .or_else(|| self.given.iter().find(|(known, _)| known.is_none()))
+            .map(|(_, image)| image)
+            .or_else(|| self.found.get(name)?.as_ref())
     }
 
     /// Puts what an image says of its user into the facts; it is better known than what anybody wrote down.
-    pub(crate) fn add_facts(&self, name: &str, facts: &mut Facts) -> bool {
-        let Some(image) = self.get(name) else { return false };
+    pub(crate) fn add_facts(&mut self, name: &str, facts: &mut Facts) -> Result<bool, ImagesError> {
+        self.find(name)?;
+        let Some(image) = self.get(name) else { return Ok(false) };
         facts.images.insert(name.to_owned(), image.facts.clone());
-        true
+        Ok(true)
     }
 }
 

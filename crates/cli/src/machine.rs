@@ -19,6 +19,7 @@ use ringfence_runtime::volume::Objects;
 use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, openat, openat2};
 
 use crate::images::{Given, Images, ImagesError};
+use crate::store::StoreArgs;
 
 /// Flags that `prove` and `run` share.
 #[derive(Clone, Debug, clap::Args)]
@@ -36,6 +37,9 @@ pub(crate) struct MachineArgs {
     /// a name it stands for every image.
     #[arg(long = "image", value_name = "[NAME=]PATH")]
     given: Vec<Given>,
+
+    #[command(flatten)]
+    store: StoreArgs,
 }
 
 /// This machine, ready to run containers.
@@ -78,7 +82,7 @@ impl MachineArgs {
         Ok(Machine {
             engine,
             rootfs: self.rootfs.clone(),
-            images: Images::unpack(&self.given, &binary)?,
+            images: Images::open(&self.given, &self.store, &binary)?,
             binary,
             seccomp_root: seccomp_root.map(Path::to_path_buf),
         })
@@ -115,16 +119,20 @@ fn stand_in(name: &str) -> ImageFacts {
 impl Machine {
     /// Adds facts for the images of `workload` of which nothing is known, because here a stand-in takes their place,
     /// and of the stand-in everything is known. Returns their names.
-    pub(crate) fn stand_ins(&self, workload: &Workload, facts: &mut Facts) -> Vec<String> {
+    ///
+    /// An image that is there and cannot be used is an error: a stand-in would run as somebody else.
+    pub(crate) fn stand_ins(&mut self, workload: &Workload, facts: &mut Facts) -> Result<Vec<String>, ImagesError> {
         let mut names = Vec::new();
         for container in declared(workload) {
             let name = container.image.clone().unwrap_or_default();
-            if !self.images.add_facts(&name, facts) && facts.image(&name).is_none() {
+            // With a root file system for all containers no image is needed.
+            let found = self.rootfs.is_none() && self.images.add_facts(&name, facts)?;
+            if !found && facts.image(&name).is_none() {
                 facts.images.insert(name.clone(), self.directory_facts(&name).unwrap_or_else(|| stand_in(&name)));
                 names.push(name);
             }
         }
-        names
+        Ok(names)
     }
 
     /// What `--rootfs` says of users.

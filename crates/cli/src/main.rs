@@ -19,6 +19,7 @@ mod objects;
 mod pods;
 mod progress;
 mod render;
+mod store;
 mod view;
 mod yaml;
 

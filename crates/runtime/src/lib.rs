@@ -23,5 +23,6 @@ pub mod run;
 pub mod seccomp;
 pub mod spec;
 pub mod state;
+pub mod store;
 pub mod sys;
 pub mod volume;

@@ -17,13 +17,14 @@ use crate::input::Inputs;
 use crate::jsonl;
 use crate::node::file;
 use crate::pods::{self, Item, Place, Written, title};
+use crate::store::{Local, StoreArgs, images_of};
 use crate::view;
 
 /// Each container's effective security context, every value with where it comes from
 ///
 /// Says what kubelet and runtime will make of the manifest: user and groups, capabilities, no_new_privs, seccomp,
 /// AppArmor, SELinux, file system, /proc, namespaces, HOME and volumes; what they will refuse; and which declarations
-/// have no effect. What the manifest alone cannot tell is unknown until --images and --node say it.
+/// have no effect. What the manifest alone cannot tell is unknown until --images, --node or the local store say it.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
@@ -37,6 +38,9 @@ pub(crate) struct Args {
     /// seccompDefault, apparmor, selinux, userNamespaces…), what `node check -o json` printed, or an annotated Node.
     #[arg(long, value_name = "FILE")]
     node: Option<PathBuf>,
+
+    #[command(flatten)]
+    store: StoreArgs,
 
     /// Show every row, also those that say nothing out of the ordinary.
     #[arg(short, long)]
@@ -105,8 +109,21 @@ pub(crate) fn main(args: &Args) -> Exit {
             return Exit::Failure;
         }
     };
-    let mut explain =
-        Explain { args, facts, out: super::stdout(args.output == Format::Text), all: vec![], exit: Exit::Clean };
+    let images = match args.store.local() {
+        Ok(local) => local,
+        Err(error) => {
+            super::complain(&super::chain(&error));
+            return Exit::Failure;
+        }
+    };
+    let mut explain = Explain {
+        args,
+        facts,
+        images,
+        out: super::stdout(args.output == Format::Text),
+        all: vec![],
+        exit: Exit::Clean,
+    };
     let seen = pods::for_each(&args.inputs, |place, item| explain.item(place, item));
     match seen.and_then(|seen| explain.finish(&seen)) {
         Ok(exit) => exit,
@@ -117,6 +134,7 @@ pub(crate) fn main(args: &Args) -> Exit {
 struct Explain<'a> {
     args: &'a Args,
     facts: Facts,
+    images: Local,
     out: io::BufWriter<Box<dyn Write>>,
     all: Vec<serde_json::Value>,
     exit: Exit,
@@ -151,6 +169,20 @@ impl Explain<'_> {
 
     fn workload(&mut self, place: Place<'_>, workload: &Workload) -> io::Result<()> {
         self.facts.claim_templates = Some(pods::claim_templates(place.document, workload));
+        for name in images_of(workload) {
+            if self.facts.image(&name).is_some() {
+                continue;
+            }
+            match self.images.image(&name) {
+                Ok(Some(image)) => drop(self.facts.images.insert(name, image.facts)),
+                Ok(None) => {}
+                Err(error) => {
+                    // The rest is told without it.
+                    super::warn(&format!("image {name:?}: {}", super::chain(&error)));
+                    self.exit = self.exit.max(Exit::Failure);
+                }
+            }
+        }
         let pod = resolve(&workload.metadata, &workload.spec, &self.facts);
         let wrong = |c: &EffectiveContainer| c.refusal.is_some() || !c.warnings.is_empty();
         if !pod.warnings.is_empty() || pod.refusal.is_some() || pod.containers.iter().any(wrong) {

@@ -3,6 +3,7 @@
 pub(crate) mod check;
 mod control_page;
 pub(crate) mod explain;
+pub(crate) mod image;
 pub(crate) mod node;
 pub(crate) mod prove;
 pub(crate) mod read;

@@ -169,7 +169,18 @@ impl Prove<'_> {
         let mut facts = self.facts.clone();
         facts.objects = Some(found.names());
         facts.claim_templates = Some(pods::claim_templates(place.document, workload));
-        let stand_ins = self.machine.stand_ins(workload, &mut facts);
+        let stand_ins = match self.machine.stand_ins(workload, &mut facts) {
+            Ok(stand_ins) => stand_ins,
+            Err(error) => {
+                self.exit = self.exit.max(Exit::Failure);
+                let error = super::chain(&error);
+                if self.args.output == Format::Text {
+                    super::complain(&format!("{}: {error}", title(workload)));
+                    return Ok(());
+                }
+                return self.print(place, Some(workload), Some(error), vec![]);
+            }
+        };
         let pod = machine::pod(workload);
         let effective = resolve(&pod.metadata, &workload.spec, &facts);
         let mut containers = Vec::new();

@@ -70,7 +70,7 @@ pub(crate) fn main(args: &Args) -> Exit {
 
 fn run(args: &Args) -> Result<Exit, String> {
     let mut facts = args.facts.load(Some(observe::node_facts())).map_err(|error| super::chain(&error))?;
-    let machine = args.machine.machine(args.facts.seccomp_root.as_deref()).map_err(|error| super::chain(&error))?;
+    let mut machine = args.machine.machine(args.facts.seccomp_root.as_deref()).map_err(|error| super::chain(&error))?;
     let mut pods: Vec<Given> = Vec::new();
     let mut broken = None;
     let seen = pods::for_each(&args.inputs, |place, item| {
@@ -95,7 +95,7 @@ fn run(args: &Args) -> Result<Exit, String> {
     let Given { workload, objects, claims } = choose(pods, args.pod.as_deref())?;
     facts.claim_templates = Some(claims);
     facts.objects = Some(objects.names());
-    for image in machine.stand_ins(&workload, &mut facts) {
+    for image in machine.stand_ins(&workload, &mut facts).map_err(|error| super::chain(&error))? {
         super::warn(&format!("image {image:?} is not here; a stand-in takes its place, with USER root"));
     }
     let effective = resolve(&machine::pod(&workload).metadata, &workload.spec, &facts);

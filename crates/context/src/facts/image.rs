@@ -10,6 +10,9 @@ use crate::user_database::parse_int;
 pub struct ImageFacts {
     /// The image's name as manifests write it.
     pub name: String,
+    /// The digest of the image's manifest or index, when the facts were read from the image itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub digest: Option<String>,
     /// `config.User` of the image configuration: empty, `uid`, `uid:gid`, `name`, `name:group`, `uid:group`.
     pub user: String,
     /// The text of `/etc/passwd`; `None` when the image has none.
@@ -24,6 +27,9 @@ pub struct ImageFacts {
     pub entrypoint: Vec<String>,
     /// `config.Cmd`.
     pub cmd: Vec<String>,
+    /// The keys of `config.Volumes`: directories for which a runtime makes a volume when none is mounted there.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub volumes: Vec<String>,
 }
 
 impl ImageFacts {

@@ -68,7 +68,7 @@ pub(super) fn prepare(
             mounts.push(if overlays {
                 // So that mount points can be made in it.
                 let key = format!("{name}-{directory}");
-                overlay::overlay(state, &key, &host, &host, options.user_namespace, &["nosuid", "nodev"])?
+                overlay::overlay(state, &key, &[&host], &host, options.user_namespace, &["nosuid", "nodev"])?
             } else {
                 mount(&host, "bind", &host, &READ_ONLY)
             });

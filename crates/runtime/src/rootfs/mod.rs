@@ -7,6 +7,7 @@ mod copy;
 mod directory;
 mod host;
 pub mod image;
+mod layers;
 mod overlay;
 
 use std::fmt;
@@ -23,7 +24,7 @@ use crate::state::{StateDir, StateError};
 pub enum RootfsRequest<'a> {
     /// The directory as it is, such as an image unpacked before.
     Dir(&'a Path),
-    /// An image that was unpacked by [`image::unpack`].
+    /// An image that was unpacked by [`image::unpack`] or by a [store](crate::store).
     Image(&'a image::Image),
     /// Nothing at all, for a program that needs nothing.
     Empty,
@@ -129,6 +130,9 @@ pub enum RootfsError {
     /// The state directory failed.
     #[error(transparent)]
     State(#[from] StateError),
+    /// An image's layers could not be used.
+    #[error(transparent)]
+    Image(#[from] image::ImageError),
     /// A system call failed.
     #[error("{action} {}", path.display())]
     Io {
@@ -155,6 +159,9 @@ pub fn prepare(
 ) -> Result<Rootfs, RootfsError> {
     match request {
         RootfsRequest::Dir(path) => directory::prepare(state, name, path, options),
+        RootfsRequest::Image(image @ image::Image { stack: Some(stack), .. }) => {
+            layers::prepare(state, name, image, stack, options)
+        }
         RootfsRequest::Image(image) => {
             let mut rootfs = directory::prepare(state, name, &image.root, options)?;
             if let RootfsSource::Dir { protection, .. } = rootfs.source {

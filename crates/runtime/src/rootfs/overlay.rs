@@ -23,29 +23,52 @@ pub(super) fn is_available(state: &Path, user_namespace: bool) -> bool {
 
 /// Since Linux 5.11.
 fn kernel_allows_users() -> bool {
-    let release = rustix::system::uname().release().to_string_lossy().into_owned();
-    crate::seccomp::KernelVersion::parse(&release)
-        .is_some_and(|version| version >= crate::seccomp::KernelVersion { major: 5, minor: 11 })
+    kernel_is(5, 11)
 }
 
-/// An overlay at `destination` whose unchanged files are those of `lower`. Its changes go to directories called `key` of
-/// the state directory. `like` gives the new root directory the owner and mode of `lower`.
+fn kernel_is(major: u32, minor: u32) -> bool {
+    let release = rustix::system::uname().release().to_string_lossy().into_owned();
+    crate::seccomp::KernelVersion::parse(&release)
+        .is_some_and(|version| version >= crate::seccomp::KernelVersion { major, minor })
+}
+
+/// The longest value that fsconfig(2) takes as a string.
+const MAX_VALUE: usize = 255;
+/// What mount(2) takes of options: a page, with room for those beside the lower directories.
+const MAX_OPTIONS: usize = 3500;
+
+/// Whether an overlay over so many directories can be mounted, by the launcher (which names them one by one since Linux
+/// 6.7, and must fit them into one value before) and by others.
+pub(super) fn takes(state: &Path, layers: usize) -> bool {
+    // /overlay/, a key and a number.
+    let length = layers * (state.as_os_str().len() + 32);
+    length <= if kernel_is(6, 7) { MAX_OPTIONS } else { MAX_VALUE }
+}
+
+/// An overlay at `destination` whose unchanged files are those of the directories `lowers`, the uppermost first. Its changes go to directories called `key` of
+/// the state directory. `like` gives the new root directory the owner and mode of the first.
 pub(super) fn overlay(
     state: &StateDir,
     key: &str,
-    lower: &Path,
+    lowers: &[impl AsRef<Path>],
     destination: &Path,
     user_namespace: bool,
     flags: &[&str],
 ) -> Result<Mount, RootfsError> {
     let upper = state.dir(&format!("overlay/{key}/upper"), 0o755)?;
     let work = state.dir(&format!("overlay/{key}/work"), 0o700)?;
-    super::copy::attributes(lower, &upper)?;
-    // Options cannot hold every character that a path can; the link's path has none of those.
-    let link = state.path().join(format!("overlay/{key}/lower"));
-    symlink(lower, &link).map_err(io_error("link", &link))?;
+    let mut links = Vec::new();
+    for (number, lower) in lowers.iter().map(AsRef::as_ref).enumerate() {
+        if number == 0 {
+            super::copy::attributes(lower, &upper)?;
+        }
+        // Options cannot hold every character that a path can; the link's path has none of those.
+        let link = state.path().join(format!("overlay/{key}/{number}"));
+        symlink(lower, &link).map_err(io_error("link", &link))?;
+        links.push(link.display().to_string());
+    }
     let options = [
-        format!("lowerdir={}", link.display()),
+        format!("lowerdir={}", links.join(":")),
         format!("upperdir={}", upper.display()),
         format!("workdir={}", work.display()),
     ];

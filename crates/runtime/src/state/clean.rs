@@ -49,7 +49,7 @@ fn unmount_below(dir: &Path) -> io::Result<()> {
 }
 
 /// Removes the tree without following links. A directory that its owner made unreadable is opened up first.
-fn remove(dir: &Path) -> io::Result<()> {
+pub(crate) fn remove(dir: &Path) -> io::Result<()> {
     match fs::remove_dir_all(dir) {
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
             open_up(dir)?;

@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::FlockOperation;
 
 pub use base::base_dir;
+pub(crate) use clean::remove;
 pub use guardian::main as guardian_main;
 
 /// The name of a file in `work/*/` that holds a command, its arguments separated by NUL bytes, which ends what an engine
@@ -130,7 +131,7 @@ fn sweep(base: &Path) {
 }
 
 /// 16 hexadecimal digits that nobody can guess.
-fn random_name() -> io::Result<String> {
+pub(crate) fn random_name() -> io::Result<String> {
     let mut bytes = [0; 8];
     File::open("/dev/urandom")?.read_exact(&mut bytes)?;
     Ok(format!("{:016x}", u64::from_ne_bytes(bytes)))

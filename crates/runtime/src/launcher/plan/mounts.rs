@@ -175,7 +175,10 @@ pub(super) fn new(
     no_devices: bool,
     draft: &mut Draft,
 ) -> Result<Planned, StartError> {
-    let data = std::mem::take(&mut options.data);
+    let mut data = std::mem::take(&mut options.data);
+    if typ == "overlay" {
+        data = one_by_one(data)?;
+    }
     let has_mode = data.iter().any(|(option, _)| option.as_c_str() == c"mode");
     let source = Source::New {
         typ: c_bytes(typ.as_bytes())?,
@@ -199,6 +202,25 @@ pub(super) fn new(
     // Nothing to clear in a mount that is new.
     mount.attributes.clear = 0;
     Ok(Planned { mount, read_only_later, ahead: None })
+}
+
+/// The longest value that fsconfig(2) takes as a string.
+const MAX_VALUE: usize = 255;
+
+/// Lower directories of an overlay that do not fit into one value are named one by one (Linux 6.7).
+fn one_by_one(data: Vec<(CString, Option<CString>)>) -> Result<Vec<(CString, Option<CString>)>, StartError> {
+    let mut single = Vec::new();
+    for (name, value) in data {
+        match value {
+            Some(value) if name.as_c_str() == c"lowerdir" && value.as_bytes().len() > MAX_VALUE => {
+                for dir in value.as_bytes().split(|byte| *byte == b':') {
+                    single.push((c"lowerdir+".to_owned(), Some(c_bytes(dir)?)));
+                }
+            }
+            value => single.push((name, value)),
+        }
+    }
+    Ok(single)
 }
 
 fn attach(source: Source, target: Target, options: &Options) -> MountAction {

@@ -1,5 +1,6 @@
 //! The image's configuration (image-spec, `config.md`), and the user database of its root file system.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Read as _;
 use std::path::Path;
@@ -14,10 +15,10 @@ use super::manifest::Manifest;
 use super::source::Source;
 
 /// A user database is not larger than this.
-const MAX_DATABASE: u64 = 16 << 20;
+pub(super) const MAX_DATABASE: u64 = 16 << 20;
 
 #[derive(Deserialize)]
-pub(super) struct Config {
+pub(crate) struct Config {
     #[serde(default)]
     config: Option<Execution>,
     rootfs: Rootfs,
@@ -36,7 +37,13 @@ struct Execution {
     entrypoint: Option<Vec<String>>,
     cmd: Option<Vec<String>>,
     working_dir: Option<String>,
+    volumes: Option<BTreeMap<String, Ignored>>,
 }
+
+/// The specification has an empty object there.
+#[derive(Deserialize)]
+#[serde(transparent)]
+struct Ignored(#[allow(dead_code, reason = "only the keys say something")] serde_json::Value);
 
 impl Config {
     pub(super) fn read(source: &Source, manifest: &Manifest) -> Result<Self, ImageError> {
@@ -47,13 +54,23 @@ impl Config {
                 return Err(ImageError::Digest { what: manifest.config.file.clone(), wanted: wanted.clone(), found });
             }
         }
+        Self::parse(&document, manifest.layers.len())
+    }
+
+    /// A configuration for this many layers.
+    pub(crate) fn parse(document: &[u8], layers: usize) -> Result<Self, ImageError> {
         let config: Self =
-            serde_json::from_slice(&document).map_err(|error| ImageError::malformed("the configuration", error))?;
-        if config.rootfs.diff_ids.len() != manifest.layers.len() {
-            let why = format!("{} layers and {} diff_ids", manifest.layers.len(), config.rootfs.diff_ids.len());
+            serde_json::from_slice(document).map_err(|error| ImageError::malformed("the configuration", error))?;
+        if config.rootfs.diff_ids.len() != layers {
+            let why = format!("{layers} layers and {} diff_ids", config.rootfs.diff_ids.len());
             return Err(ImageError::malformed("the configuration", why));
         }
         Ok(config)
+    }
+
+    /// The digests of the layers' plain bytes, the lowest first.
+    pub(crate) fn diff_ids(&self) -> &[String] {
+        &self.rootfs.diff_ids
     }
 
     /// The digest of a layer's plain bytes. There is one for each layer.
@@ -63,17 +80,25 @@ impl Config {
 
     /// What the resolver needs to know of the image.
     pub(super) fn facts(self, root: &Path, name: &str) -> Result<ImageFacts, ImageError> {
+        let (passwd, group) = (database(root, "etc/passwd")?, database(root, "etc/group")?);
+        Ok(ImageFacts { passwd, group, ..self.execution(name) })
+    }
+
+    /// The same without the user database.
+    pub(crate) fn execution(self, name: &str) -> ImageFacts {
         let execution = self.config.unwrap_or_default();
-        Ok(ImageFacts {
+        ImageFacts {
             name: name.to_owned(),
+            digest: None,
             user: execution.user.unwrap_or_default(),
-            passwd: database(root, "etc/passwd")?,
-            group: database(root, "etc/group")?,
+            passwd: None,
+            group: None,
             env: execution.env.unwrap_or_default(),
             working_dir: execution.working_dir.unwrap_or_default(),
             entrypoint: execution.entrypoint.unwrap_or_default(),
             cmd: execution.cmd.unwrap_or_default(),
-        })
+            volumes: execution.volumes.unwrap_or_default().into_keys().collect(),
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use flate2::read::MultiGzDecoder;
 use ruzstd::decoding::StreamingDecoder;
 
 /// The plain bytes of `source`.
-pub(super) fn decompress<'r>(source: impl Read + 'r) -> io::Result<Box<dyn Read + 'r>> {
+pub(crate) fn decompress<'r>(source: impl Read + 'r) -> io::Result<Box<dyn Read + 'r>> {
     let mut source = BufReader::with_capacity(1 << 16, source);
     let start = source.fill_buf()?;
     Ok(if start.starts_with(&[0x1f, 0x8b]) {

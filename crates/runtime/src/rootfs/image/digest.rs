@@ -8,18 +8,23 @@ use sha2::{Digest as _, Sha256};
 use super::ImageError;
 
 /// Passes on what it reads and hashes it.
-pub(super) struct Hashing<R> {
+pub(crate) struct Hashing<R> {
     inner: R,
     hash: Sha256,
 }
 
 impl<R: Read> Hashing<R> {
-    pub(super) fn new(inner: R) -> Self {
+    pub(crate) fn new(inner: R) -> Self {
         Self { inner, hash: Sha256::new() }
     }
 
+    /// The digest of what was read.
+    pub(crate) fn digest(self) -> String {
+        text(&self.hash.finalize())
+    }
+
     /// Reads what is left, at most `limit` bytes of it, and holds the digest of all against `wanted`.
-    pub(super) fn verify(mut self, what: &str, wanted: &str, limit: u64) -> Result<(), ImageError> {
+    pub(crate) fn verify(mut self, what: &str, wanted: &str, limit: u64) -> Result<(), ImageError> {
         let left = io::copy(&mut (&mut self).take(limit.saturating_add(1)), &mut io::sink())
             .map_err(ImageError::read(format!("read {what}")))?;
         if left > limit {
@@ -43,11 +48,11 @@ impl<R: Read> Read for Hashing<R> {
 }
 
 /// The digest of bytes at hand.
-pub(super) fn of(bytes: &[u8]) -> String {
+pub(crate) fn of(bytes: &[u8]) -> String {
     text(&Sha256::digest(bytes))
 }
 
-fn text(hash: &[u8]) -> String {
+pub(crate) fn text(hash: &[u8]) -> String {
     let mut text = String::from("sha256:");
     for byte in hash {
         // Writing to a string does not fail.
@@ -58,7 +63,7 @@ fn text(hash: &[u8]) -> String {
 
 /// The path of a blob in a layout: `blobs/sha256/…`. Only sha256 is in use, and only 64 hexadecimal digits are a path
 /// without surprises.
-pub(super) fn blob_path(digest: &str) -> Result<String, ImageError> {
+pub(crate) fn blob_path(digest: &str) -> Result<String, ImageError> {
     match digest.strip_prefix("sha256:") {
         Some(hex) if hex.len() == 64 && hex.bytes().all(|c| matches!(c, b'0'..=b'9' | b'a'..=b'f')) => {
             Ok(format!("blobs/sha256/{hex}"))

@@ -6,6 +6,7 @@ use serde::Deserialize;
 use super::ImageError;
 use super::digest;
 use super::source::Source;
+use crate::store::{Descriptor, Platform};
 
 /// An index may name an index, but not forever.
 const MAX_DEPTH: usize = 4;
@@ -15,42 +16,24 @@ const MAX_LAYERS: usize = 512;
 
 /// An image's parts.
 #[derive(Debug)]
-pub(super) struct Manifest {
+pub(crate) struct Manifest {
     /// By which the file calls it; may be empty.
-    pub(super) name: String,
-    pub(super) config: Part,
-    pub(super) layers: Vec<Part>,
+    pub(crate) name: String,
+    pub(crate) config: Part,
+    pub(crate) layers: Vec<Part>,
 }
 
 /// A file of the image, with its digest where the image tells it.
-#[derive(Debug)]
-pub(super) struct Part {
-    pub(super) file: String,
-    pub(super) digest: Option<String>,
+#[derive(Clone, Debug)]
+pub(crate) struct Part {
+    pub(crate) file: String,
+    pub(crate) digest: Option<String>,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Index {
     manifests: Vec<Descriptor>,
-}
-
-#[derive(Clone, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Descriptor {
-    #[serde(default)]
-    media_type: String,
-    digest: String,
-    #[serde(default)]
-    platform: Option<Platform>,
-    #[serde(default)]
-    annotations: std::collections::BTreeMap<String, String>,
-}
-
-#[derive(Clone, Deserialize)]
-struct Platform {
-    architecture: String,
-    os: String,
 }
 
 #[derive(Deserialize)]
@@ -69,7 +52,7 @@ struct DockerManifest {
 }
 
 /// Finds the image called `reference`, or the first for this machine.
-pub(super) fn find(source: &Source, reference: Option<&str>) -> Result<Manifest, ImageError> {
+pub(crate) fn find(source: &Source, reference: Option<&str>) -> Result<Manifest, ImageError> {
     let manifest = if source.has("index.json") {
         let index: Index = parse("index.json", &source.document("index.json")?)?;
         oci(source, &index, reference, 0)?
@@ -137,12 +120,35 @@ fn verified(source: &Source, wanted: &str) -> Result<Vec<u8>, ImageError> {
 }
 
 fn is_ours(platform: &Platform) -> bool {
-    let architecture = match std::env::consts::ARCH {
-        "x86_64" => "amd64",
-        "aarch64" => "arm64",
-        other => other,
-    };
-    platform.os == "linux" && platform.architecture == architecture
+    Platform::host().rank(platform).is_some()
+}
+
+/// An image of a file, with the names that it has there.
+pub(crate) enum Saved {
+    /// Of a layout: the document that the name stands for.
+    Oci(String, Descriptor),
+    /// Of `docker save`, which keeps no manifest.
+    Docker(Vec<String>, Manifest),
+}
+
+/// Every image of a file.
+pub(crate) fn saved(source: &Source) -> Result<Vec<Saved>, ImageError> {
+    if source.has("index.json") {
+        let index: Index = parse("index.json", &source.document("index.json")?)?;
+        let one = |descriptor: Descriptor| Saved::Oci(name_of(&descriptor), descriptor);
+        return Ok(index.manifests.into_iter().map(one).collect());
+    }
+    if source.has("manifest.json") {
+        let images: Vec<DockerManifest> = parse("manifest.json", &source.document("manifest.json")?)?;
+        return images
+            .into_iter()
+            .map(|mut image| Ok(Saved::Docker(image.repo_tags.take().unwrap_or_default(), docker(vec![image], None)?)))
+            .collect();
+    }
+    Err(ImageError::NotAnImage {
+        path: source.path().to_path_buf(),
+        why: "it has neither index.json nor manifest.json".to_owned(),
+    })
 }
 
 const NAMES: [&str; 2] = ["io.containerd.image.name", "org.opencontainers.image.ref.name"];

@@ -5,12 +5,14 @@
 //! says leads out of it, and sizes are bounded.
 
 mod config;
-mod decompress;
-mod digest;
+pub(crate) mod decompress;
+pub(crate) mod digest;
 mod entry;
-mod manifest;
+mod layered;
+pub(crate) mod manifest;
 mod place;
 mod source;
+mod stack;
 mod unpack;
 
 use std::io;
@@ -19,7 +21,11 @@ use std::path::{Path, PathBuf};
 use ringfence_context::facts::ImageFacts;
 
 use crate::state::{StateDir, StateError};
-use source::Source;
+pub(crate) use config::Config;
+pub(crate) use source::Source;
+pub use stack::Stack;
+pub(crate) use stack::TopLevelKind;
+pub(crate) use unpack::Unpacking;
 
 /// How far to trust an image.
 #[derive(Clone, Copy, Debug)]
@@ -40,8 +46,10 @@ impl Default for ImageLimits {
 /// An image that lies unpacked in the state directory.
 #[derive(Clone, Debug)]
 pub struct Image {
-    /// The root directory.
+    /// The root directory; of an image with a `stack`, its uppermost layer alone.
     pub root: PathBuf,
+    /// The layers, when they lie in directories of their own.
+    pub stack: Option<Stack>,
     /// Where the image came from.
     pub path: PathBuf,
     /// Its configuration, and the user database of its root file system.
@@ -137,13 +145,13 @@ pub enum ImageError {
 }
 
 impl ImageError {
-    fn read(what: impl Into<String>) -> impl FnOnce(io::Error) -> Self {
+    pub(crate) fn read(what: impl Into<String>) -> impl FnOnce(io::Error) -> Self {
         let what = what.into();
         move |source| Self::Read { what, source }
     }
 
     #[allow(clippy::needless_pass_by_value, reason = "errors and texts are passed as they come")]
-    fn malformed(what: impl Into<String>, why: impl std::fmt::Display) -> Self {
+    pub(crate) fn malformed(what: impl Into<String>, why: impl std::fmt::Display) -> Self {
         Self::Malformed { what: what.into(), why: why.to_string() }
     }
 }
@@ -161,11 +169,11 @@ pub fn unpack(
     let manifest = manifest::find(&source, reference)?;
     let config = config::Config::read(&source, &manifest)?;
     let root = state.dir(&format!("images/{key}"), 0o755)?;
-    let mut unpacking = unpack::Unpacking::new(&root, limits)?;
+    let mut unpacking = unpack::Unpacking::new(&root, &[], limits)?;
     for (number, layer) in manifest.layers.iter().enumerate() {
         unpacking.layer(number, &source, layer, config.diff_id(number))?;
     }
     let left_out = unpacking.finish()?;
     let facts = config.facts(&root, reference.unwrap_or(&manifest.name))?;
-    Ok(Image { root, path: path.to_path_buf(), facts, left_out })
+    Ok(Image { root, stack: None, path: path.to_path_buf(), facts, left_out })
 }

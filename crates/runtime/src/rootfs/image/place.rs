@@ -1,25 +1,36 @@
-//! Finding the place of an entry in the new root: every path is resolved by the kernel within the root, so that neither
-//! `..` nor a link leads out of it (openat2(2), RESOLVE_IN_ROOT).
+//! Finding the place of an entry in the new root, which may lie over the directories of other layers. Every path is gone
+//! through name by name, and no step follows a link, so that neither `..` nor a link leads out of the root.
 
 use std::ffi::{OsStr, OsString};
+use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::path::{Component, Path, PathBuf};
+use std::rc::Rc;
 
-use rustix::fs::{AtFlags, Mode, OFlags, ResolveFlags};
+use rustix::fs::{AtFlags, FileType, Gid, Mode, OFlags, Timespec, Timestamps, Uid};
 use rustix::io::Errno;
+
+use super::layered::{Found, Level, Walk, is_whiteout, list, look, open_dir};
 
 /// The new root.
 pub(super) struct Root {
-    fd: OwnedFd,
+    fd: Rc<OwnedFd>,
+    /// The layers that it lies over, the uppermost first. They are only read.
+    below: Vec<Rc<OwnedFd>>,
     /// The directory of the entry before; entries of a directory follow each other.
-    last: Option<(PathBuf, std::rc::Rc<OwnedFd>)>,
+    last: Option<(PathBuf, Place)>,
 }
 
 /// The directory of an entry, and its name there.
+#[derive(Clone)]
 pub(super) struct Place {
-    pub(super) dir: std::rc::Rc<OwnedFd>,
+    pub(super) dir: Rc<OwnedFd>,
     pub(super) name: OsString,
+    /// The directory's path from the root, without links.
+    way: Rc<PathBuf>,
+    /// The same directory of the layers below.
+    below: Rc<Level>,
 }
 
 /// The path from the root without `.` and leading slashes. `None` when it has `..`, which no layer needs; empty for the
@@ -37,9 +48,11 @@ pub(super) fn clean(path: &Path) -> Option<PathBuf> {
 }
 
 impl Root {
-    pub(super) fn open(path: &Path) -> io::Result<Self> {
+    pub(super) fn open(path: &Path, below: &[PathBuf]) -> io::Result<Self> {
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        Ok(Self { fd: rustix::fs::open(path, flags, Mode::empty())?, last: None })
+        let open = |path: &Path| -> io::Result<_> { Ok(Rc::new(rustix::fs::open(path, flags, Mode::empty())?)) };
+        let below = below.iter().map(|path| open(path)).collect::<io::Result<_>>()?;
+        Ok(Self { fd: open(path)?, below, last: None })
     }
 
     /// The root directory itself.
@@ -51,20 +64,15 @@ impl Root {
     pub(super) fn place(&mut self, path: &Path) -> io::Result<Place> {
         let name = path.file_name().ok_or(io::ErrorKind::InvalidInput)?.to_owned();
         let above = path.parent().unwrap_or(Path::new(""));
-        if let Some((known, dir)) = &self.last
+        if let Some((known, place)) = &self.last
             && known == above
         {
-            return Ok(Place { dir: dir.clone(), name });
+            return Ok(place.beside(&name));
         }
-        let dir = std::rc::Rc::new(match self.directory(above) {
-            Err(Errno::NOENT) => {
-                self.make_directories(above)?;
-                self.directory(above)?
-            }
-            other => other?,
-        });
-        self.last = Some((above.to_path_buf(), dir.clone()));
-        Ok(Place { dir, name })
+        let (way, dir, below) = self.walk(above)?;
+        let place = Place { dir, name, way, below };
+        self.last = Some((above.to_path_buf(), place.clone()));
+        Ok(place)
     }
 
     /// Must be called when a directory may have become something else.
@@ -72,43 +80,197 @@ impl Root {
         self.last = None;
     }
 
-    fn directory(&self, path: &Path) -> Result<OwnedFd, Errno> {
-        let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
-        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        rustix::fs::openat2(&self.fd, path, flags, Mode::empty(), ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS)
-    }
-
-    fn make_directories(&self, path: &Path) -> io::Result<()> {
-        let mut here = PathBuf::new();
-        let mut dir = self.directory(&here)?;
-        for part in path.components() {
-            here.push(part);
-            dir = match self.directory(&here) {
-                Err(Errno::NOENT) => {
-                    rustix::fs::mkdirat(&dir, part.as_os_str(), Mode::from_raw_mode(0o755))?;
-                    self.directory(&here)?
+    /// The directory in this layer, with those above it made like what the layers below have there.
+    fn walk(&self, path: &Path) -> io::Result<(Rc<PathBuf>, Rc<OwnedFd>, Rc<Level>)> {
+        let mut dirs = vec![self.fd.clone()];
+        dirs.extend(self.below.iter().cloned());
+        // The first directory of every level on the way is this layer's own.
+        let mut walk = Walk::new(Level { dirs }, path);
+        while let Some(name) = walk.next() {
+            let here = walk.here().clone();
+            let own = here.dirs.first().ok_or(Errno::NOENT)?;
+            match here.find(&name)? {
+                Found::Nothing => {
+                    let place = Place {
+                        dir: own.clone(),
+                        name: name.clone(),
+                        way: Rc::default(),
+                        below: Rc::new(Level { dirs: here.dirs.iter().skip(1).cloned().collect() }),
+                    };
+                    place.clear()?;
+                    rustix::fs::mkdirat(&**own, &name, Mode::from_raw_mode(0o755))?;
+                    place.hide_children()?;
+                    let made = open_dir(own, &name)?;
+                    // Whatever the umask says.
+                    chmod(&made, Mode::from_raw_mode(0o755))?;
+                    let level = Level { dirs: vec![Rc::new(made)] };
+                    walk.enter(name, level);
                 }
-                other => other?,
-            };
+                Found::Directory(mut level) => {
+                    if look(own, &name)?.is_none() {
+                        let original = level.dirs.first().ok_or(Errno::NOENT)?.clone();
+                        rustix::fs::mkdirat(&**own, &name, Mode::from_raw_mode(0o700))?;
+                        let copy = open_dir(own, &name)?;
+                        like(&copy, &rustix::fs::fstat(&*original)?)?;
+                        copy_attributes(&original, &copy)?;
+                        level.dirs.insert(0, Rc::new(copy));
+                    }
+                    walk.enter(name, level);
+                }
+                Found::Link(target) => walk.follow(&target)?,
+                Found::Other(..) => return Err(Errno::NOTDIR.into()),
+            }
         }
-        Ok(())
+        let here = walk.here();
+        let own = here.dirs.first().ok_or(Errno::NOENT)?.clone();
+        Ok((Rc::new(walk.path()), own, Rc::new(Level { dirs: here.dirs.iter().skip(1).cloned().collect() })))
     }
 }
 
 impl Place {
-    /// Removes what is there, a directory with all that is in it; links are not followed.
+    /// The same directory, another name.
+    pub(super) fn beside(&self, name: &OsStr) -> Self {
+        Self { dir: self.dir.clone(), name: name.to_owned(), way: self.way.clone(), below: self.below.clone() }
+    }
+
+    /// The path from the root, without links on the way.
+    pub(super) fn path(&self) -> PathBuf {
+        self.way.join(&self.name)
+    }
+
+    /// Removes what this layer has there, a directory with all that is in it; links are not followed.
     pub(super) fn clear(&self) -> io::Result<()> {
-        match rustix::fs::unlinkat(&self.dir, &self.name, AtFlags::empty()) {
+        match rustix::fs::unlinkat(&*self.dir, &self.name, AtFlags::empty()) {
             Ok(()) | Err(Errno::NOENT) => Ok(()),
             Err(Errno::ISDIR) => remove_dir_all(&*self.dir, &self.name),
             Err(errno) => Err(errno.into()),
         }
     }
 
+    /// Removes what is there, in this layer and for whoever looks at it over those below.
+    pub(super) fn remove(&self) -> io::Result<()> {
+        self.clear()?;
+        self.hide()
+    }
+
+    /// Hides what the layers below have there, where this layer has nothing. Unprivileged callers may do it, too
+    /// (Linux 5.8).
+    pub(super) fn hide(&self) -> io::Result<()> {
+        if matches!(self.below.find(&self.name)?, Found::Nothing) {
+            return Ok(());
+        }
+        Ok(rustix::fs::mknodat(&*self.dir, &self.name, FileType::CharacterDevice, Mode::empty(), 0)?)
+    }
+
+    /// Hides all that the layers below have in this directory, which this layer has made anew.
+    pub(super) fn hide_children(&self) -> io::Result<()> {
+        if let Some(inside) = self.inside()? {
+            for name in inside.below.names()? {
+                inside.beside(&name).hide()?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The place of nothing in this directory, when it is one and this layer has it.
+    pub(super) fn inside(&self) -> io::Result<Option<Self>> {
+        match look(&*self.dir, &self.name)? {
+            Some(stat) if FileType::from_raw_mode(stat.st_mode) == FileType::Directory => {}
+            _ => return Ok(None),
+        }
+        let below = match self.below.find(&self.name)? {
+            Found::Directory(level) => level,
+            _ => Level { dirs: Vec::new() },
+        };
+        let dir = Rc::new(open_dir(&*self.dir, &self.name)?);
+        Ok(Some(Self { dir, name: OsString::new(), way: Rc::new(self.path()), below: Rc::new(below) }))
+    }
+
+    /// Every name of this place's directory, in this layer and those below.
+    pub(super) fn siblings(&self) -> io::Result<Vec<OsString>> {
+        let mut names = list(&*self.dir)?;
+        names.extend(self.below.names()?);
+        names.sort();
+        names.dedup();
+        Ok(names)
+    }
+
     /// Whether there is a directory, and not a link to one.
     pub(super) fn is_dir(&self) -> bool {
-        rustix::fs::statat(&self.dir, &self.name, AtFlags::SYMLINK_NOFOLLOW)
-            .is_ok_and(|stat| rustix::fs::FileType::from_raw_mode(stat.st_mode) == rustix::fs::FileType::Directory)
+        match look(&*self.dir, &self.name) {
+            Ok(Some(stat)) => FileType::from_raw_mode(stat.st_mode) == FileType::Directory,
+            Ok(None) => matches!(self.below.find(&self.name), Ok(Found::Directory(_))),
+            Err(_) => false,
+        }
+    }
+
+    /// Makes sure that this layer itself has the file: as a copy of the one below where it has not. Returns how many
+    /// bytes were copied. No more than `limit` are.
+    pub(super) fn copy_up(&self, limit: u64) -> io::Result<u64> {
+        match look(&*self.dir, &self.name)? {
+            // Removed, or there already.
+            Some(stat) if is_whiteout(&stat) => return Err(Errno::NOENT.into()),
+            Some(_) => return Ok(0),
+            None => {}
+        }
+        match self.below.find(&self.name)? {
+            Found::Link(target) => {
+                rustix::fs::symlinkat(&target, &*self.dir, &self.name)?;
+                Ok(0)
+            }
+            Found::Other(from, FileType::RegularFile) => {
+                let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+                let source = File::from(rustix::fs::openat(&*from, &self.name, flags, Mode::empty())?);
+                let stat = rustix::fs::fstat(&source)?;
+                if u64::try_from(stat.st_size).unwrap_or(u64::MAX) > limit {
+                    return Err(Errno::FBIG.into());
+                }
+                let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+                let mut copy =
+                    File::from(rustix::fs::openat(&*self.dir, &self.name, flags, Mode::from_raw_mode(0o600))?);
+                let copied = io::copy(&mut &source, &mut copy)?;
+                like(copy.as_fd(), &stat)?;
+                copy_attributes(source.as_fd(), copy.as_fd())?;
+                let time = Timespec { tv_sec: stat.st_mtime, tv_nsec: 0 };
+                rustix::fs::futimens(&copy, &Timestamps { last_access: time, last_modification: time })?;
+                Ok(copied)
+            }
+            _ => Err(Errno::NOENT.into()),
+        }
+    }
+}
+
+/// Gives the copy the owner and mode of the original. The owner stays the caller's without privilege, as the original's
+/// has.
+fn like(copy: impl AsFd, stat: &rustix::fs::Stat) -> io::Result<()> {
+    let (uid, gid) = (Uid::from_raw(stat.st_uid), Gid::from_raw(stat.st_gid));
+    match rustix::fs::chownat(&copy, c"", Some(uid), Some(gid), AtFlags::EMPTY_PATH) {
+        Ok(()) | Err(Errno::PERM) => {}
+        Err(errno) => return Err(errno.into()),
+    }
+    chmod(copy, Mode::from_raw_mode(stat.st_mode))
+}
+
+/// The mode of what a descriptor may only stand for.
+pub(super) fn chmod(fd: impl AsFd, mode: Mode) -> io::Result<()> {
+    let path = format!("/proc/self/fd/{}", fd.as_fd().as_raw_fd());
+    Ok(rustix::fs::chmodat(rustix::fs::CWD, path, mode, AtFlags::empty())?)
+}
+
+/// File capabilities are a part of what a file is.
+fn copy_attributes(from: impl AsFd, to: impl AsFd) -> io::Result<()> {
+    let path = |fd: &dyn AsFd| format!("/proc/self/fd/{}", fd.as_fd().as_raw_fd());
+    let mut value = [0_u8; 64];
+    match rustix::fs::getxattr(path(&from), "security.capability", &mut value[..]) {
+        Ok(size) => {
+            let value = value.get(..size).unwrap_or_default();
+            match rustix::fs::setxattr(path(&to), "security.capability", value, rustix::fs::XattrFlags::empty()) {
+                Ok(()) | Err(Errno::PERM | Errno::OPNOTSUPP) => Ok(()),
+                Err(errno) => Err(errno.into()),
+            }
+        }
+        Err(Errno::NODATA | Errno::OPNOTSUPP) => Ok(()),
+        Err(errno) => Err(errno.into()),
     }
 }
 
@@ -134,10 +296,14 @@ mod tests {
         let outside = tempfile::tempdir().unwrap();
         let dir = tempfile::tempdir().unwrap();
         std::os::unix::fs::symlink(outside.path(), dir.path().join("away")).unwrap();
-        let mut root = Root::open(dir.path()).unwrap();
-        // The link's target is looked for in the root, where it is made.
-        let place = root.place(Path::new("away/x")).and_then(|place| place.clear());
-        drop(place);
-        assert_eq!(std::fs::read_dir(outside.path()).unwrap().count(), 0);
+        for below in [vec![], vec![dir.path().to_path_buf()]] {
+            let upper = tempfile::tempdir().unwrap();
+            let root = if below.is_empty() { dir.path() } else { upper.path() };
+            let mut root = Root::open(root, &below).unwrap();
+            // The link's target is looked for in the root, where it is made.
+            let place = root.place(Path::new("away/x")).and_then(|place| place.clear());
+            drop(place);
+            assert_eq!(std::fs::read_dir(outside.path()).unwrap().count(), 0);
+        }
     }
 }

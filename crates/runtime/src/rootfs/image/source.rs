@@ -21,14 +21,14 @@ const MAX_FILES: u64 = 100_000;
 const MAX_LINKS: usize = 8;
 
 /// The files of an image.
-pub(super) enum Source {
+pub(crate) enum Source {
     Directory { path: PathBuf, fd: File },
     Archive { path: PathBuf, files: HashMap<PathBuf, Place> },
 }
 
 /// Where a file of an archive is.
 #[derive(Clone, Debug)]
-pub(super) enum Place {
+pub(crate) enum Place {
     At {
         offset: u64,
         size: u64,
@@ -38,7 +38,7 @@ pub(super) enum Place {
 }
 
 impl Source {
-    pub(super) fn open(path: &Path, state: &StateDir, key: &str, limits: ImageLimits) -> Result<Self, ImageError> {
+    pub(crate) fn open(path: &Path, state: &StateDir, key: &str, limits: ImageLimits) -> Result<Self, ImageError> {
         let read = || ImageError::read(format!("open {}", path.display()));
         let file = File::options().read(true).custom_flags(libc::O_NONBLOCK).open(path).map_err(read())?;
         let metadata = file.metadata().map_err(read())?;
@@ -56,20 +56,28 @@ impl Source {
         Ok(Self::Archive { path: plain, files })
     }
 
+    /// The files of a layout directory.
+    pub(crate) fn layout(path: &Path) -> Result<Self, ImageError> {
+        let read = ImageError::read(format!("open {}", path.display()));
+        let flags = libc::O_DIRECTORY | libc::O_NOFOLLOW;
+        let fd = File::options().read(true).custom_flags(flags).open(path).map_err(read)?;
+        Ok(Self::Directory { path: path.to_path_buf(), fd })
+    }
+
     /// The path by which people know the image.
-    pub(super) fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         match self {
             Self::Directory { path, .. } | Self::Archive { path, .. } => path,
         }
     }
 
     /// Whether the image has the file.
-    pub(super) fn has(&self, name: &str) -> bool {
+    pub(crate) fn has(&self, name: &str) -> bool {
         self.file(name).is_ok()
     }
 
     /// A file of the image.
-    pub(super) fn file(&self, name: &str) -> Result<Box<dyn Read>, ImageError> {
+    pub(crate) fn file(&self, name: &str) -> Result<Box<dyn Read>, ImageError> {
         let missing = || ImageError::Missing(name.to_owned());
         match self {
             Self::Directory { fd, .. } => {
@@ -102,7 +110,7 @@ impl Source {
     }
 
     /// A whole document of the image.
-    pub(super) fn document(&self, name: &str) -> Result<Vec<u8>, ImageError> {
+    pub(crate) fn document(&self, name: &str) -> Result<Vec<u8>, ImageError> {
         let mut bytes = Vec::new();
         self.file(name)?
             .take(MAX_DOCUMENT + 1)

@@ -7,14 +7,14 @@ use std::io::{self, Read};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{AtFlags, CWD, FileType, Gid, Mode, OFlags, Timespec, Timestamps, Uid, XattrFlags};
+use rustix::fs::{AtFlags, FileType, Gid, Mode, OFlags, Timespec, Timestamps, Uid, XattrFlags};
 use rustix::io::Errno;
 use tar::EntryType;
 
 use super::digest::Hashing;
 use super::entry::{Pending, Wanted};
 use super::manifest::Part;
-use super::place::{Place, Root, clean};
+use super::place::{Place, Root, chmod, clean};
 use super::source::Source;
 use super::{ImageError, ImageLimits, LeftOut, decompress};
 
@@ -26,7 +26,7 @@ const OPAQUE: &str = ".wh..wh..opq";
 /// Nothing of PATH_MAX (4096) or more can be made.
 const MAX_PATH: usize = 4095;
 
-pub(super) struct Unpacking {
+pub(crate) struct Unpacking {
     root: Root,
     limits: ImageLimits,
     bytes: u64,
@@ -50,8 +50,13 @@ impl Layer {
         Self { number, brought: HashSet::new(), hash: RandomState::new() }
     }
 
+    /// Notes the path and the directories above it, which the layer has brought with it.
     fn bring(&mut self, path: &Path) {
-        self.brought.insert(self.hash.hash_one(path));
+        for path in path.ancestors() {
+            if !self.brought.insert(self.hash.hash_one(path)) {
+                break;
+            }
+        }
     }
 
     fn has_brought(&self, path: &Path) -> bool {
@@ -69,14 +74,16 @@ impl Layer {
 }
 
 impl Unpacking {
-    pub(super) fn new(root: &Path, limits: ImageLimits) -> Result<Self, ImageError> {
-        let root = Root::open(root).map_err(ImageError::read("open the new root"))?;
+    /// Unpacks into `root`, which lies over the layers unpacked in the directories `below`, the uppermost first. Without
+    /// any, all layers may be unpacked into `root` itself, one over the other.
+    pub(crate) fn new(root: &Path, below: &[PathBuf], limits: ImageLimits) -> Result<Self, ImageError> {
+        let root = Root::open(root, below).map_err(ImageError::read("open the new root"))?;
         let left_out = LeftOut::default();
         Ok(Self { root, limits, bytes: 0, entries: 0, left_out, directories: Vec::new() })
     }
 
     /// Unpacks a layer over those before, and verifies its digests.
-    pub(super) fn layer(
+    pub(crate) fn layer(
         &mut self,
         number: usize,
         source: &Source,
@@ -114,12 +121,17 @@ impl Unpacking {
         }
     }
 
+    /// Bytes and entries so far.
+    pub(crate) fn size(&self) -> (u64, u64) {
+        (self.bytes, self.entries)
+    }
+
     /// Gives the directories their modes.
-    pub(super) fn finish(self) -> Result<LeftOut, ImageError> {
+    pub(crate) fn finish(self) -> Result<LeftOut, ImageError> {
         let layer = Layer::new(0);
         for (path, mode) in self.directories.iter().rev() {
             let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-            let resolve = rustix::fs::ResolveFlags::IN_ROOT | rustix::fs::ResolveFlags::NO_MAGICLINKS;
+            let resolve = rustix::fs::ResolveFlags::BENEATH | rustix::fs::ResolveFlags::NO_SYMLINKS;
             let name = if path.as_os_str().is_empty() { Path::new(".") } else { path };
             // A later layer may have removed it or put something else in its place.
             let Ok(fd) = rustix::fs::openat2(self.root.fd(), name, flags, Mode::empty(), resolve) else { continue };
@@ -153,9 +165,10 @@ impl Unpacking {
             if removed.is_empty() || removed == "." || removed == ".." {
                 return Err(layer.hostile(&path, "removes no file"));
             }
-            let place = Place { dir: place.dir.clone(), name: removed.into() };
+            let removed = std::ffi::OsStr::new(removed);
+            let place = place.beside(removed);
             self.root.forget();
-            return place.clear().map_err(layer.error("remove", &path));
+            return Self::white_out(layer, &path.with_file_name(removed), &place).map_err(layer.error("remove", &path));
         }
         layer.bring(&path);
         self.make(layer, &path, &place, wanted, data)
@@ -170,14 +183,15 @@ impl Unpacking {
         data: &mut dyn Read,
     ) -> Result<(), ImageError> {
         let failed = |action| layer.error(action, path);
-        if !(wanted.kind == EntryType::Directory && place.is_dir()) {
+        let is_new = !(wanted.kind == EntryType::Directory && place.is_dir());
+        if is_new {
             self.root.forget();
             place.clear().map_err(failed("replace"))?;
         }
         match wanted.kind {
             EntryType::Regular | EntryType::Continuous => {
                 let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-                let fd = rustix::fs::openat(&place.dir, &place.name, flags, Mode::from_raw_mode(0o600))
+                let fd = rustix::fs::openat(&*place.dir, &place.name, flags, Mode::from_raw_mode(0o600))
                     .map_err(|errno| failed("make")(errno.into()))?;
                 let mut file = File::from(fd);
                 let left = self.limits.bytes.saturating_sub(self.bytes);
@@ -193,26 +207,30 @@ impl Unpacking {
                 rustix::fs::futimens(&file, &times(wanted)).map_err(|errno| failed("set the time of")(errno.into()))
             }
             EntryType::Directory => {
-                match rustix::fs::mkdirat(&place.dir, &place.name, Mode::from_raw_mode(0o700)) {
+                match rustix::fs::mkdirat(&*place.dir, &place.name, Mode::from_raw_mode(0o700)) {
                     Ok(()) | Err(Errno::EXIST) => {}
                     Err(errno) => return Err(failed("make")(errno.into())),
                 }
+                if is_new {
+                    place.hide_children().map_err(failed("empty"))?;
+                }
                 let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-                let fd = rustix::fs::openat(&place.dir, &place.name, flags, Mode::empty())
+                let fd = rustix::fs::openat(&*place.dir, &place.name, flags, Mode::empty())
                     .map_err(|errno| failed("open")(errno.into()))?;
                 self.own(layer, path, fd.as_fd(), wanted)?;
                 self.attributes(layer, path, fd.as_fd(), wanted)?;
-                self.directory_mode(path, &fd, wanted.mode).map_err(failed("set the mode of"))
+                self.directory_mode(&place.path(), &fd, wanted.mode).map_err(failed("set the mode of"))
             }
             EntryType::Symlink => {
                 let target = wanted.link.as_deref().ok_or_else(|| layer.hostile(path, "is a link to nothing"))?;
-                rustix::fs::symlinkat(target, &place.dir, &place.name).map_err(|errno| failed("link")(errno.into()))?;
+                rustix::fs::symlinkat(target, &*place.dir, &place.name)
+                    .map_err(|errno| failed("link")(errno.into()))?;
                 let fd = Self::opened(layer, path, place)?;
                 self.own(layer, path, fd.as_fd(), wanted)
             }
             EntryType::Link => self.hard_link(layer, path, place, wanted),
             EntryType::Fifo => {
-                rustix::fs::mknodat(&place.dir, &place.name, FileType::Fifo, Mode::from_raw_mode(0o600), 0)
+                rustix::fs::mknodat(&*place.dir, &place.name, FileType::Fifo, Mode::from_raw_mode(0o600), 0)
                     .map_err(|errno| failed("make")(errno.into()))?;
                 let fd = Self::opened(layer, path, place)?;
                 self.own(layer, path, fd.as_fd(), wanted)?;
@@ -220,11 +238,11 @@ impl Unpacking {
             }
             EntryType::Char if wanted.device == (0, 0) => {
                 // How an overlay marks what is removed; some tools put it into layers.
-                Ok(())
+                place.hide().map_err(failed("remove"))
             }
             EntryType::Char | EntryType::Block => {
                 self.left_out.devices += 1;
-                Ok(())
+                place.hide().map_err(failed("remove"))
             }
             other => Err(layer.hostile(path, &format!("is of the unknown type {:?}", char::from(other.as_byte())))),
         }
@@ -238,29 +256,46 @@ impl Unpacking {
         };
         let original = self.root.place(&target).map_err(layer.error("find the file that has the second name", path))?;
         self.root.forget();
-        rustix::fs::linkat(&original.dir, &original.name, &place.dir, &place.name, AtFlags::empty())
+        let left = self.limits.bytes.saturating_sub(self.bytes);
+        self.bytes += original.copy_up(left).map_err(layer.error("copy the file that has the second name", path))?;
+        rustix::fs::linkat(&*original.dir, &original.name, &*place.dir, &place.name, AtFlags::empty())
             .map_err(|errno| layer.error("link", path)(errno.into()))
     }
 
     /// Removes what the layers below put into the directory.
     fn make_opaque(&mut self, layer: &Layer, path: &Path, place: &Place) -> Result<(), ImageError> {
         let above = path.parent().unwrap_or(Path::new(""));
-        let failed = || layer.error("empty", above);
-        let listing =
-            rustix::fs::openat(&place.dir, ".", OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
-                .map_err(|errno| failed()(errno.into()))?;
         self.root.forget();
-        for entry in rustix::fs::Dir::new(listing).map_err(|errno| failed()(errno.into()))? {
-            let entry = entry.map_err(|errno| failed()(errno.into()))?;
-            let name = std::os::unix::ffi::OsStrExt::from_bytes(entry.file_name().to_bytes());
-            let name: &std::ffi::OsStr = name;
-            if name == "." || name == ".." || layer.has_brought(&above.join(name)) {
-                continue;
+        Self::empty(layer, above, place).map_err(layer.error("empty", above))
+    }
+
+    /// Removes what is in the directory of `place`, other than what this layer has brought.
+    fn empty(layer: &Layer, path: &Path, place: &Place) -> io::Result<()> {
+        // Directories are as deep as a path is long, too deep to call for each.
+        let mut open = vec![(path.to_path_buf(), place.beside(std::ffi::OsStr::new("")))];
+        while let Some((path, place)) = open.pop() {
+            for name in place.siblings()? {
+                let (path, place) = (path.join(&name), place.beside(&name));
+                if !layer.has_brought(&path) {
+                    place.remove()?;
+                } else if let Some(inside) = place.inside()? {
+                    open.push((path, inside));
+                }
             }
-            let place = Place { dir: place.dir.clone(), name: name.to_owned() };
-            place.clear().map_err(failed())?;
         }
         Ok(())
+    }
+
+    /// Removes a path of the layers below. What this layer itself has there stays (image-spec, `layer.md`: a whiteout is
+    /// about the layers below).
+    fn white_out(layer: &Layer, path: &Path, place: &Place) -> io::Result<()> {
+        if !layer.has_brought(path) {
+            return place.remove();
+        }
+        match place.inside()? {
+            Some(inside) => Self::empty(layer, path, &inside),
+            None => Ok(()),
+        }
     }
 
     fn directory_mode(&mut self, path: &Path, fd: &OwnedFd, mode: u32) -> io::Result<()> {
@@ -273,7 +308,7 @@ impl Unpacking {
     }
 
     fn opened(layer: &Layer, path: &Path, place: &Place) -> Result<OwnedFd, ImageError> {
-        rustix::fs::openat(&place.dir, &place.name, OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())
+        rustix::fs::openat(&*place.dir, &place.name, OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())
             .map_err(|errno| layer.error("open", path)(errno.into()))
     }
 
@@ -305,7 +340,10 @@ impl Unpacking {
     ) -> Result<(), ImageError> {
         let at = format!("/proc/self/fd/{}", fd.as_raw_fd());
         for (name, value) in &wanted.xattrs {
-            if name != "security.capability" && !name.starts_with("user.") {
+            // An overlay's own would tell it what to hide and where to look.
+            let known =
+                name == "security.capability" || name.starts_with("user.") && !name.starts_with("user.overlay.");
+            if !known {
                 continue;
             }
             match rustix::fs::setxattr(&at, name.as_str(), value, XattrFlags::empty()) {
@@ -316,11 +354,6 @@ impl Unpacking {
         }
         Ok(())
     }
-}
-
-/// The mode of what a descriptor only stands for.
-fn chmod(fd: &OwnedFd, mode: Mode) -> io::Result<()> {
-    Ok(rustix::fs::chmodat(CWD, format!("/proc/self/fd/{}", fd.as_raw_fd()), mode, AtFlags::empty())?)
 }
 
 fn times(wanted: &Wanted) -> Timestamps {

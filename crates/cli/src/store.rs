@@ -44,11 +44,13 @@ impl StoreArgs {
 
     /// Where the store is, whether or not it is there.
     pub(crate) fn root(&self) -> Result<PathBuf, StoreArgsError> {
-        let given = self
-            .store
-            .clone()
-            .or_else(|| std::env::var_os("RINGFENCE_STORE").filter(|value| !value.is_empty()).map(PathBuf::from));
-        given.or_else(Store::default_root).ok_or(StoreArgsError::NoRoot)
+        self.named().or_else(Store::default_root).ok_or(StoreArgsError::NoRoot)
+    }
+
+    /// The store that somebody has named.
+    fn named(&self) -> Option<PathBuf> {
+        let variable = || std::env::var_os("RINGFENCE_STORE").filter(|value| !value.is_empty()).map(PathBuf::from);
+        self.store.clone().or_else(variable)
     }
 
     /// The store, made when it is not there.
@@ -63,10 +65,11 @@ impl StoreArgs {
 
     /// For the images of pods.
     pub(crate) fn local(&self) -> Result<Local, StoreArgsError> {
-        // A user without a home may still run what needs no image.
-        let store = match self.root() {
-            Ok(root) => Store::existing(&root).map_err(Box::new)?,
-            Err(_) => None,
+        let store = match (self.named(), Store::default_root()) {
+            (Some(root), _) => Store::existing(&root).map_err(Box::new)?,
+            // A user without a home, or with somebody else's, may still run what needs no image.
+            (None, Some(root)) => Store::existing(&root).unwrap_or_default(),
+            (None, None) => None,
         };
         Ok(Local { store, args: self.clone() })
     }

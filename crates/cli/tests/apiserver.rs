@@ -57,5 +57,5 @@ fn binding(name: &str, namespace: Option<&str>, role: (&str, &str), user: &str) 
 
 /// Objects as documents of one file.
 fn documents(objects: &[Value]) -> String {
-    objects.iter().map(|object| format!("---\n{object}\n")).collect()
+    objects.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n---\n")
 }

@@ -12,6 +12,7 @@
 #[cfg(test)]
 extern crate self as ringfence_runtime;
 
+pub mod docker;
 pub mod engine;
 pub mod external;
 pub mod inside;

@@ -5,7 +5,8 @@ mod etc;
 mod home;
 mod mapping;
 mod observed;
-mod pipe;
+pub(crate) mod pipe;
+mod probe_binary;
 mod sandbox;
 mod seccomp;
 
@@ -29,6 +30,7 @@ use crate::volume::{self, Objects, Volumes};
 
 pub use error::{RunError, RunRefusal};
 pub use observed::Observed;
+pub(crate) use probe_binary::probe_binary;
 pub(crate) use sandbox::main as sandbox_main;
 
 /// What a run needs beside the pod.
@@ -341,23 +343,7 @@ impl<'a> PodRun<'a> {
         Ok(())
     }
 
-    /// The probe's program at a path that every user can reach: a copy, where the program itself lies in a directory of
-    /// the caller's own or may not be executed by others.
     fn probe_binary(&self) -> Result<PathBuf, RunError> {
-        use std::os::unix::fs::PermissionsExt as _;
-        let binary = fs::canonicalize(self.options.binary).map_err(RunError::machinery("find the probe"))?;
-        let mode = |path: &Path| fs::metadata(path).map_or(0, |metadata| metadata.permissions().mode());
-        let open_file = mode(&binary) & 0o005 == 0o005;
-        let open_path = self.mappings.is_none() || binary.ancestors().skip(1).all(|dir| mode(dir) & 0o001 != 0);
-        if open_file && (open_path || self.unprivileged) {
-            return Ok(binary);
-        }
-        let copy = self.options.state.path().join("probe");
-        if !copy.exists() {
-            fs::copy(&binary, &copy).map_err(RunError::machinery("copy the probe"))?;
-            fs::set_permissions(&copy, fs::Permissions::from_mode(0o555))
-                .map_err(RunError::machinery("copy the probe"))?;
-        }
-        Ok(copy)
+        probe_binary::probe_binary(self.options.state, self.options.binary, self.mappings.is_some(), self.unprivileged)
     }
 }

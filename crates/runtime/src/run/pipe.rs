@@ -17,20 +17,20 @@ const LIMIT: Duration = Duration::from_secs(30);
 /// More than this is no report.
 const MAX_BYTES: usize = 1 << 20;
 
-pub(super) struct Pipes {
+pub(crate) struct Pipes {
     stdin: OwnedFd,
     out: (OwnedFd, OwnedFd),
     err: (OwnedFd, OwnedFd),
 }
 
 /// The reading ends.
-pub(super) struct Reader {
+pub(crate) struct Reader {
     out: OwnedFd,
     err: OwnedFd,
 }
 
 impl Pipes {
-    pub(super) fn new() -> io::Result<Self> {
+    pub(crate) fn new() -> io::Result<Self> {
         Ok(Self {
             stdin: File::open("/dev/null")?.into(),
             out: pipe_with(PipeFlags::CLOEXEC)?,
@@ -38,7 +38,7 @@ impl Pipes {
         })
     }
 
-    pub(super) fn split(self) -> (Stdio, Reader) {
+    pub(crate) fn split(self) -> (Stdio, Reader) {
         let (out, stdout) = self.out;
         let (err, stderr) = self.err;
         (Stdio::Fds { stdin: self.stdin, stdout, stderr }, Reader { out, err })
@@ -47,7 +47,7 @@ impl Pipes {
 
 impl Reader {
     /// Reads both pipes to their end: standard output, standard error, and whether the end came in time.
-    pub(super) fn read(self) -> io::Result<(Vec<u8>, Vec<u8>, bool)> {
+    pub(crate) fn read(self) -> io::Result<(Vec<u8>, Vec<u8>, bool)> {
         let end = Instant::now() + LIMIT;
         let mut streams = [(Some(self.out), Vec::new()), (Some(self.err), Vec::new())];
         while streams.iter().any(|(fd, _)| fd.is_some()) {

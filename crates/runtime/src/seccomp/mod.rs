@@ -41,8 +41,8 @@ pub use arch::{AUDIT_ARCH_AARCH64, AUDIT_ARCH_ARM, AUDIT_ARCH_I386, AUDIT_ARCH_X
 pub use bpf::{Instruction, MAX_INSTRUCTIONS};
 pub use compile::{Flags, Program, compile};
 pub use lower::CompileError;
-pub use profile::{Profile, ProfileError};
-pub use runtime_default::{KernelVersion, runtime_default};
+pub use profile::{Conditions, Profile, ProfileError};
+pub use runtime_default::{KernelVersion, docker_20_10, runtime_default};
 pub use simulate::{Call, Fault, evaluate};
 pub use syscalls::{name as syscall_name, number as syscall_number};
 pub use verdict::Verdict;

@@ -1,6 +1,7 @@
 //! A seccomp profile, in the form in which it also goes into an OCI runtime spec.
 
 mod decode;
+mod docker;
 
 use oci_spec::runtime::{LinuxSeccomp, LinuxSeccompArg, LinuxSeccompArgBuilder, LinuxSeccompOperator, LinuxSyscall};
 
@@ -9,6 +10,7 @@ use super::syscalls::Numbers;
 use super::syscalls::multiplexed::gateway;
 use super::warning::Warning;
 pub use decode::ProfileError;
+pub use docker::Conditions;
 
 /// A seccomp profile as a containerd node understands it.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -25,6 +27,13 @@ impl Profile {
     /// names match without regard to case, unknown ones are ignored and `null` is as good as nothing.
     pub fn from_json(json: &[u8]) -> Result<Self, ProfileError> {
         let (seccomp, ignored) = decode::decode(json)?;
+        Ok(Self { seccomp, ignored })
+    }
+
+    /// Reads a profile in docker's format, whose rules may depend on capabilities, machine and kernel
+    /// (moby `profiles/seccomp`, `setupSeccomp`).
+    pub fn from_docker_json<S: AsRef<str>>(json: &[u8], conditions: &Conditions<'_, S>) -> Result<Self, ProfileError> {
+        let (seccomp, ignored) = decode::decode(&docker::resolved(json, conditions)?)?;
         Ok(Self { seccomp, ignored })
     }
 

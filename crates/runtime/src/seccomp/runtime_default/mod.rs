@@ -1,5 +1,6 @@
 //! `RuntimeDefault`: the profile that containerd makes for a container, by its capabilities, machine and kernel.
 
+mod docker_20_10;
 mod rules;
 
 use oci_spec::runtime::{Arch, LinuxSeccomp, LinuxSeccompAction, LinuxSyscall};
@@ -33,6 +34,21 @@ impl KernelVersion {
 /// `kernel` is none where the version cannot be read; the rules that depend on it are then left out, as containerd
 /// leaves them out.
 pub fn runtime_default<S: AsRef<str>>(target: Target, kernel: Option<KernelVersion>, bounding: &[S]) -> Profile {
+    profile(rules::RULES, target, kernel, bounding)
+}
+
+/// docker 20.10's own profile (moby `profiles/seccomp`, `DefaultProfile`), made in the same way. Later dockers share
+/// containerd's.
+pub fn docker_20_10<S: AsRef<str>>(target: Target, kernel: Option<KernelVersion>, bounding: &[S]) -> Profile {
+    profile(docker_20_10::RULES, target, kernel, bounding)
+}
+
+fn profile<S: AsRef<str>>(
+    rules: &[rules::Rule],
+    target: Target,
+    kernel: Option<KernelVersion>,
+    bounding: &[S],
+) -> Profile {
     let mut seccomp = LinuxSeccomp::default();
     seccomp.set_default_action(LinuxSeccompAction::ScmpActErrno);
     seccomp.set_architectures(Some(match target {
@@ -47,7 +63,7 @@ pub fn runtime_default<S: AsRef<str>>(target: Target, kernel: Option<KernelVersi
         rules::When::With(capability) => has(capability),
         rules::When::Without(capability) => !has(capability),
     };
-    let syscalls = rules::RULES.iter().filter(|rule| applies(&rule.when)).map(rules::Rule::to_oci).collect();
+    let syscalls = rules.iter().filter(|rule| applies(&rule.when)).map(rules::Rule::to_oci).collect();
     seccomp.set_syscalls(Some(syscalls));
     Profile::from_oci(seccomp)
 }

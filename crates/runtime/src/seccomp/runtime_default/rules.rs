@@ -30,11 +30,11 @@ pub(super) struct Rule {
     pub(super) refused_with: Option<u32>,
 }
 
-const fn allow(when: When, names: &'static str) -> Rule {
+pub(super) const fn allow(when: When, names: &'static str) -> Rule {
     Rule { when, names, first_argument: None, refused_with: None }
 }
 
-const fn allow_if(names: &'static str, op: Op, value: u64) -> Rule {
+pub(super) const fn allow_if(names: &'static str, op: Op, value: u64) -> Rule {
     Rule { when: When::Always, names, first_argument: Some((op, value)), refused_with: None }
 }
 
@@ -49,7 +49,7 @@ const QUERY: u64 = 0xffff_ffff;
 
 /// CLONE_NEWNS, NEWCGROUP, NEWUTS, NEWIPC, NEWUSER, NEWPID and NEWNET: a thread or process without new namespaces has
 /// none of these bits.
-const NEW_NAMESPACES: u64 = 0x7e02_0000;
+pub(super) const NEW_NAMESPACES: u64 = 0x7e02_0000;
 
 /// Every rule; those that apply make the profile, in this order.
 pub(super) const RULES: &[Rule] = &[

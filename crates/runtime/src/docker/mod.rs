@@ -1,0 +1,182 @@
+//! Running a container of docker's command line here: the spec that docker's daemon would write, the engine that starts
+//! it, and what the probe saw (moby `daemon/oci_linux.go`, `createSpec`).
+
+mod devices;
+mod error;
+mod mounts;
+mod seccomp;
+mod spec;
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use ringfence_context::process::ProcessState;
+use ringfence_docker::effective::{Container, ProcessArgs};
+use ringfence_docker::{Options, Version};
+
+use crate::engine::{Engine, Exit, Launch, Running, Stdio};
+use crate::observe::{self, NamespaceIds};
+use crate::probe;
+use crate::rootfs::{self, Rootfs, RootfsOptions, RootfsRequest};
+use crate::run::{pipe, probe_binary};
+use crate::state::StateDir;
+
+pub use devices::{Devices, devices};
+pub use error::DockerError;
+
+/// What a run needs.
+#[derive(Clone, Copy)]
+pub struct DockerRun<'a> {
+    /// Where everything is prepared.
+    pub state: &'a StateDir,
+    /// A static program that ends up in [`crate::inside::main`]: the probe.
+    pub binary: &'a Path,
+    /// The command line.
+    pub options: &'a Options,
+    /// What it comes to.
+    pub container: &'a Container,
+    /// The devices of the command line, which docker looks for before all else.
+    pub devices: &'a Devices,
+    /// Whose rules.
+    pub version: Version,
+    /// Whether directories of the machine that a volume lacks may be made, as docker makes them.
+    pub create_host_paths: bool,
+}
+
+/// A started container; dropping it ends it and removes what was prepared for it.
+pub struct Started {
+    // Dropped in this order: an engine needs its directory to end the container.
+    running: Box<dyn Running>,
+    _work_dir: WorkDir,
+    /// What its root file system was made from.
+    pub source: rootfs::RootfsSource,
+    /// Directories that were made on the machine for volumes.
+    pub created: Vec<PathBuf>,
+}
+
+impl Started {
+    /// The engine's handle.
+    pub fn running(&mut self) -> &mut dyn Running {
+        &mut *self.running
+    }
+}
+
+struct WorkDir(PathBuf);
+
+impl Drop for WorkDir {
+    fn drop(&mut self) {
+        // The state directory's end removes the rest, and this too where it fails.
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+/// What the probe saw.
+#[derive(Clone, Debug)]
+pub struct Observed {
+    /// The state.
+    pub state: ProcessState,
+    /// What could not be seen, by field, with the reason.
+    pub not_seen: std::collections::BTreeMap<String, String>,
+    /// What the root file system was made from.
+    pub source: rootfs::RootfsSource,
+}
+
+impl DockerRun<'_> {
+    /// Runs the probe in place of a command.
+    pub fn probe(&self, engine: &dyn Engine, rootfs: &RootfsRequest<'_>) -> Result<Observed, DockerError> {
+        let binary = probe_binary(self.state, self.binary, false, false)?;
+        let (args, mount) = probe::command(&binary, &[]);
+        let process = ProcessArgs { args, env: self.container.env.clone(), cwd: "/".to_owned() };
+        let machinery = |what: &str| {
+            let what = what.to_owned();
+            move |source| DockerError::Machinery { what, source }
+        };
+        let pipes = pipe::Pipes::new().map_err(machinery("make pipes for the probe"))?;
+        let (stdio, reader) = pipes.split();
+        let mut started = self.start_with(engine, rootfs, &process, stdio, Some(&mount))?;
+        let (out, err, in_time) = reader.read().map_err(machinery("read what the probe says"))?;
+        if !in_time {
+            started.running().signal(libc::SIGKILL)?;
+        }
+        let exit = started.running().wait()?;
+        let line = out.split(|byte| *byte == b'\n').find(|line| line.starts_with(b"{"));
+        let report: Option<observe::ProbeReport> = line.and_then(|line| serde_json::from_slice(line).ok());
+        let Some(report) = report else {
+            return Err(DockerError::Probe { exit, stderr: String::from_utf8_lossy(&err).trim().to_owned() });
+        };
+        let mut not_seen = std::collections::BTreeMap::new();
+        let host: NamespaceIds = observe::namespace_ids("self", &mut not_seen);
+        if let Some((field, why)) = not_seen.pop_first() {
+            let what = format!("see the machine's own {field}");
+            return Err(DockerError::Machinery { what, source: io::Error::other(why) });
+        }
+        let (state, not_seen) = report.against(&host);
+        Ok(Observed { state, not_seen, source: started.source.clone() })
+    }
+
+    /// Starts the command with these streams.
+    pub fn start(
+        &self,
+        engine: &dyn Engine,
+        rootfs: &RootfsRequest<'_>,
+        process: &ProcessArgs,
+        stdio: Stdio,
+    ) -> Result<Started, DockerError> {
+        self.start_with(engine, rootfs, process, stdio, None)
+    }
+
+    /// Runs the command to its end with the caller's streams.
+    pub fn run(
+        &self,
+        engine: &dyn Engine,
+        rootfs: &RootfsRequest<'_>,
+        process: &ProcessArgs,
+    ) -> Result<Exit, DockerError> {
+        Ok(self.start(engine, rootfs, process, Stdio::Inherit)?.running().wait()?)
+    }
+
+    fn start_with(
+        &self,
+        engine: &dyn Engine,
+        rootfs: &RootfsRequest<'_>,
+        process: &ProcessArgs,
+        stdio: Stdio,
+        probe: Option<&oci_spec::runtime::Mount>,
+    ) -> Result<Started, DockerError> {
+        // The order of the daemon and its runtime: mounts are made ready before the runtime refuses anything.
+        let mut created = Vec::new();
+        let mounts = mounts::mounts(self, &mut created)?;
+        let etc = mounts::etc(self)?;
+        if let Some(refusal) = &self.container.refusal {
+            return Err(DockerError::Refused(refusal.clone()));
+        }
+        let options = RootfsOptions { read_only: self.container.read_only, user_namespace: false, own_files: false };
+        let Rootfs { root, mounts: root_mounts, readonly_paths, fixed: _, source } =
+            rootfs::prepare(self.state, "0", rootfs, options)?;
+        let mut all = root_mounts;
+        all.extend(mounts::defaults(self));
+        all.extend(etc.into_iter().chain(mounts));
+        all.extend(probe.cloned());
+        let spec = spec::spec(self, process, &root, all, &readonly_paths)?;
+        let name = self.state.path().file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        let id = format!("ringfence-{name}-0");
+        let work_dir = WorkDir(self.state.dir("work/0", 0o700)?);
+        let launch = Launch { id: &id, spec: &spec, work_dir: &work_dir.0, stdio, keep: Vec::new() };
+        Ok(Started { running: engine.start(launch)?, _work_dir: work_dir, source, created })
+    }
+
+    /// The name of the container's machine.
+    fn hostname(&self) -> String {
+        let host = || rustix::system::uname().nodename().to_string_lossy().into_owned();
+        if !self.options.hostname.is_empty() {
+            return self.options.hostname.clone();
+        }
+        if self.options.host_uts || self.options.network == "host" {
+            return host();
+        }
+        // docker takes the first twelve digits of the container's ID.
+        let name = self.state.path().file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        name.chars().take(12).collect()
+    }
+}

@@ -19,6 +19,13 @@ pub(crate) struct Given {
     path: PathBuf,
 }
 
+impl Given {
+    /// Every image lies there.
+    pub(crate) fn every(path: PathBuf) -> Self {
+        Self { name: None, path }
+    }
+}
+
 impl FromStr for Given {
     type Err = String;
 

@@ -67,6 +67,18 @@ pub(crate) enum MachineError {
 }
 
 impl MachineArgs {
+    /// The same with an image that was named by its path; it stands for every image.
+    pub(crate) fn with_image(mut self, path: PathBuf) -> Self {
+        self.given.push(Given::every(path));
+        self
+    }
+
+    /// The same with a root file system.
+    pub(crate) fn with_rootfs(mut self, path: PathBuf) -> Self {
+        self.rootfs = Some(path);
+        self
+    }
+
     /// Prepares the machine.
     pub(crate) fn machine(&self, seccomp_root: Option<&Path>) -> Result<Machine, MachineError> {
         let binary = std::env::current_exe().map_err(MachineError::Binary)?;
@@ -125,14 +137,32 @@ impl Machine {
         let mut names = Vec::new();
         for container in declared(workload) {
             let name = container.image.clone().unwrap_or_default();
-            // With a root file system for all containers no image is needed.
-            let found = self.rootfs.is_none() && self.images.add_facts(&name, facts)?;
-            if !found && facts.image(&name).is_none() {
-                facts.images.insert(name.clone(), self.directory_facts(&name).unwrap_or_else(|| stand_in(&name)));
+            if self.stand_in(&name, facts)? {
                 names.push(name);
             }
         }
         Ok(names)
+    }
+
+    /// Adds facts for an image of which nothing is known, and says whether there were none.
+    pub(crate) fn stand_in(&mut self, name: &str, facts: &mut Facts) -> Result<bool, ImagesError> {
+        // With a root file system for all containers no image is needed.
+        let found = self.rootfs.is_none() && self.images.add_facts(name, facts)?;
+        let unknown = !found && facts.image(name).is_none();
+        if unknown {
+            facts.images.insert(name.to_owned(), self.directory_facts(name).unwrap_or_else(|| stand_in(name)));
+        }
+        Ok(unknown)
+    }
+
+    /// Whether a root file system was given as a directory.
+    pub(crate) fn has_rootfs(&self) -> bool {
+        self.rootfs.is_some()
+    }
+
+    /// The program that is also the probe.
+    pub(crate) fn binary(&self) -> &Path {
+        &self.binary
     }
 
     /// What `--rootfs` says of users.
@@ -166,8 +196,12 @@ impl Machine {
 
     /// The root file system of a container.
     pub(crate) fn rootfs<'a>(&'a self, container: &EffectiveContainer, facts: &'a Facts) -> RootfsRequest<'a> {
+        self.rootfs_of(container.image.as_deref().unwrap_or_default(), facts)
+    }
+
+    /// The root file system of an image.
+    pub(crate) fn rootfs_of<'a>(&'a self, name: &str, facts: &'a Facts) -> RootfsRequest<'a> {
         static NOTHING: std::sync::OnceLock<ImageFacts> = std::sync::OnceLock::new();
-        let name = container.image.as_deref().unwrap_or_default();
         match (&self.rootfs, self.images.get(name)) {
             (Some(root), _) => RootfsRequest::Dir(root),
             (None, Some(image)) => RootfsRequest::Image(image),

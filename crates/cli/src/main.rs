@@ -7,6 +7,7 @@ mod check;
 mod cluster;
 mod commands;
 mod diagnostic;
+mod docker;
 mod exit;
 mod facts;
 mod images;
@@ -31,6 +32,10 @@ fn main() -> ExitCode {
     // The probe in a container and the guardian of a run are this same binary.
     if let Some(code) = ringfence_runtime::inside::main(std::env::args_os()) {
         return code;
+    }
+    // Docker's flags end at the image, and what follows belongs to the container: clap has no such rule.
+    if let Some(exit) = docker::intercept(std::env::args_os()) {
+        return exit.into();
     }
     args::Cli::parse().run().into()
 }

@@ -116,7 +116,7 @@ impl Options {
                 self.tmpfs.insert(path.to_owned(), rest.to_owned());
             }
             "volume" => texts.volumes.push(value),
-            "mount" => texts.mounts.push(Mount::mount(&value).map_err(wrong)?),
+            "mount" => texts.mounts.push(Mount::long(&value).map_err(wrong)?),
             "ulimit" => {
                 let limit = Ulimit::parse(&value).map_err(wrong)?;
                 self.ulimits.retain(|earlier| earlier.name != limit.name);

@@ -17,14 +17,14 @@ enum Named {
 const KNOWN_TO_20_10: u8 = 38;
 
 /// What `--privileged` and `ALL` come to.
-pub(super) fn all(version: Version, machine: &Machine) -> CapSet {
+pub(super) fn all(version: Version, machine: Machine) -> CapSet {
     match version {
         Version::V20_10 => CapSet((1 << KNOWN_TO_20_10) - 1),
         Version::V29 => machine.bounding.intersection(CapSet::ALL),
     }
 }
 
-fn named(name: &str, version: Version, machine: &Machine) -> Result<Named, String> {
+fn named(name: &str, version: Version, machine: Machine) -> Result<Named, String> {
     let upper = name.to_uppercase();
     if upper == "ALL" {
         return Ok(Named::All);
@@ -41,14 +41,14 @@ fn named(name: &str, version: Version, machine: &Machine) -> Result<Named, Strin
     }
 }
 
-fn list(names: &[String], what: &str, version: Version, machine: &Machine) -> Result<Vec<Named>, Refusal> {
+fn list(names: &[String], what: &str, version: Version, machine: Machine) -> Result<Vec<Named>, Refusal> {
     let read = |name: &String| named(name, version, machine);
     let list: Result<Vec<Named>, String> = names.iter().map(read).collect();
     list.map_err(|why| Refusal::daemon(format!("invalid {what}: {why}")))
 }
 
 /// The set that is granted. Adding `ALL` wins over dropping it; what is added by name wins over what is dropped by name.
-pub(super) fn granted(options: &Options, version: Version, machine: &Machine) -> Result<CapSet, Refusal> {
+pub(super) fn granted(options: &Options, version: Version, machine: Machine) -> Result<CapSet, Refusal> {
     let added = list(&options.cap_add, "CapAdd", version, machine)?;
     let dropped = list(&options.cap_drop, "CapDrop", version, machine)?;
     if options.privileged {
@@ -80,7 +80,7 @@ mod tests {
     fn set(add: &[&str], drop: &[&str], version: Version) -> Result<String, String> {
         let strings = |list: &[&str]| list.iter().map(|name| (*name).to_owned()).collect();
         let options = Options { cap_add: strings(add), cap_drop: strings(drop), ..Options::default() };
-        granted(&options, version, &MACHINE).map(|set| set.to_string()).map_err(|refusal| refusal.message)
+        granted(&options, version, MACHINE).map(|set| set.to_string()).map_err(|refusal| refusal.message)
     }
 
     #[test]
@@ -103,7 +103,7 @@ mod tests {
         assert_eq!(message(&["ALL", "bogus"]), "invalid CapAdd: unknown capability: \"CAP_BOGUS\"");
         assert_eq!(set(&[], &["X"], Version::V29).unwrap_err(), "invalid CapDrop: unknown capability: \"CAP_X\"");
         let privileged = Options { privileged: true, cap_drop: vec!["X".to_owned()], ..Options::default() };
-        assert!(granted(&privileged, Version::V20_10, &MACHINE).is_err());
+        assert!(granted(&privileged, Version::V20_10, MACHINE).is_err());
     }
 
     #[test]

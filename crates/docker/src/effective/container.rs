@@ -80,7 +80,7 @@ pub fn resolve(
     options: &Options,
     image: &ImageFacts,
     version: Version,
-    machine: &Machine,
+    machine: Machine,
 ) -> Result<Container, Refusal> {
     let who = user(if options.user.is_empty() { &image.user } else { &options.user }, image)?;
     let added = additional_groups(&options.group_add, image)?;

@@ -8,7 +8,7 @@ use crate::value;
 use crate::version::Version;
 
 /// Checks what can be checked of the options alone.
-pub fn create(options: &Options, version: Version, machine: &Machine) -> Result<(), Refusal> {
+pub fn create(options: &Options, version: Version, machine: Machine) -> Result<(), Refusal> {
     let refuse = |message: String| Err(Refusal::daemon(message));
     if options.host_uts && !options.hostname.is_empty() {
         return refuse("conflicting options: hostname and the UTS mode".to_owned());
@@ -39,7 +39,7 @@ mod tests {
 
     #[test]
     fn what_is_wrong_is_said_as_the_daemon_does() {
-        let check = |options: Options| create(&options, Version::V20_10, &Machine { bounding: CapSet::ALL });
+        let check = |options: Options| create(&options, Version::V20_10, Machine { bounding: CapSet::ALL });
         let message = |options: Options| check(options).unwrap_err().message;
         let none = Options::default;
         assert_eq!(check(none()), Ok(()));

@@ -6,7 +6,7 @@ use super::{Container, Machine};
 use crate::refusal::Refusal;
 
 /// The first refusal of a container that the daemon takes.
-pub(super) fn refusal(container: &Container, machine: &Machine) -> Option<Refusal> {
+pub(super) fn refusal(container: &Container, machine: Machine) -> Option<Refusal> {
     let failed = |why: String| {
         Some(Refusal::daemon(format!(
             "failed to create shim task: OCI runtime create failed: runc create failed: {why}: unknown"

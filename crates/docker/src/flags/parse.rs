@@ -5,10 +5,10 @@ use super::{Flag, Takes, known, suggestion};
 use crate::refusal::Refusal;
 
 /// A flag that is not docker's and may stand among its flags.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Foreign {
     /// The long name, without dashes.
-    pub name: &'static str,
+    pub name: String,
     /// The letter.
     pub short: Option<char>,
     /// What follows.
@@ -74,7 +74,7 @@ pub fn parse(args: &[String], foreign: &[Foreign]) -> Result<Parsed, Refusal> {
         if let Some(long) = arg.strip_prefix("--") {
             let (name, attached) =
                 long.split_once('=').map_or((long, None), |(name, value)| (name, Some(value.to_owned())));
-            let own = || foreign.iter().find(|foreign| foreign.name == name).copied().map(Found::Foreign);
+            let own = || foreign.iter().find(|foreign| foreign.name == name).cloned().map(Found::Foreign);
             let found = known(name).map(Found::Docker).or_else(own).ok_or_else(|| unknown(name))?;
             let value = match (attached, found.takes()) {
                 (Some(value), _) => value,
@@ -88,7 +88,7 @@ pub fn parse(args: &[String], foreign: &[Foreign]) -> Result<Parsed, Refusal> {
             let mut letters_left = letters.chars();
             while let Some(letter) = letters_left.next() {
                 let docker = super::FLAGS.iter().find(|flag| flag.short == Some(letter)).map(Found::Docker);
-                let own = || foreign.iter().find(|foreign| foreign.short == Some(letter)).copied().map(Found::Foreign);
+                let own = || foreign.iter().find(|foreign| foreign.short == Some(letter)).cloned().map(Found::Foreign);
                 let found = docker
                     .or_else(own)
                     .ok_or_else(|| Refusal::usage(format!("unknown shorthand flag: {letter:?} in -{letters}")))?;
@@ -153,14 +153,16 @@ fn unknown(name: &str) -> Refusal {
 mod tests {
     use super::*;
 
-    const OWN: &[Foreign] = &[
-        Foreign { name: "prove", short: None, takes: Takes::Switch },
-        Foreign { name: "output", short: Some('o'), takes: Takes::Value },
-    ];
+    fn own() -> [Foreign; 2] {
+        [
+            Foreign { name: "prove".to_owned(), short: None, takes: Takes::Switch },
+            Foreign { name: "output".to_owned(), short: Some('o'), takes: Takes::Value },
+        ]
+    }
 
     fn read(line: &str) -> Result<Parsed, Refusal> {
         let args: Vec<String> = line.split(' ').map(str::to_owned).collect();
-        parse(&args, OWN)
+        parse(&args, &own())
     }
 
     fn shown(line: &str) -> Vec<String> {

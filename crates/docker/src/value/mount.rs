@@ -156,7 +156,7 @@ impl Mount {
     }
 
     /// Reads a `--mount`.
-    pub fn mount(text: &str) -> Result<Self, String> {
+    pub fn long(text: &str) -> Result<Self, String> {
         let (mut typ, mut source, mut target) = ("volume", "", "");
         let (mut read_only, mut non_recursive, mut propagation) = (false, false, None);
         let (mut size, mut tmpfs_mode) = (None, None);
@@ -264,7 +264,7 @@ mod tests {
 
     #[test]
     fn the_long_form_has_the_same_kinds() {
-        let mount = |text: &str| Mount::mount(text);
+        let mount = |text: &str| Mount::long(text);
         assert_eq!(
             mount("type=tmpfs,dst=/t,tmpfs-size=1m,tmpfs-mode=700").unwrap().kind,
             MountKind::Tmpfs { options: "size=1048576,mode=700".to_owned() }

@@ -17,7 +17,7 @@ pub fn bytes(text: &str) -> Result<i64, String> {
         "p" => 50,
         _ => return Err(invalid()),
     };
-    Ok((number * (1_u64 << shift) as f64) as i64)
+    Ok((number * f64::from(2).powi(shift)) as i64)
 }
 
 #[cfg(test)]

@@ -45,7 +45,8 @@ pub(super) fn defaults(run: &DockerRun<'_>) -> Vec<Mount> {
     let dev_is_given = given.iter().any(|target| target == Path::new("/dev"));
     list.retain(|default| {
         let destination = default.destination();
-        !given.iter().any(|target| target == destination) && !(dev_is_given && destination.starts_with("/dev"))
+        let hidden = dev_is_given && destination.starts_with("/dev");
+        !hidden && !given.iter().any(|target| target == destination)
     });
     list
 }

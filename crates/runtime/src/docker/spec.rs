@@ -98,9 +98,8 @@ fn app_armor(run: &DockerRun<'_>) -> Option<String> {
     let enabled = observe::node_facts().apparmor == Some(true);
     match &run.container.app_armor {
         Some(profile) if enabled || profile != "unconfined" => Some(profile.clone()),
-        Some(_) => None,
         None if enabled && !run.container.privileged => Some("docker-default".to_owned()),
-        None => None,
+        _ => None,
     }
 }
 

@@ -14,9 +14,9 @@ pub(super) const RULES: &[Rule] = &[
     allow(When::Kernel(KernelVersion { major: 4, minor: 8 }), "ptrace"),
     allow_if("personality", ScmpCmpEq, 0x0),
     allow_if("personality", ScmpCmpEq, 0x8),
-    allow_if("personality", ScmpCmpEq, 0x20000),
-    allow_if("personality", ScmpCmpEq, 0x20008),
-    allow_if("personality", ScmpCmpEq, 0xffffffff),
+    allow_if("personality", ScmpCmpEq, 0x0002_0000),
+    allow_if("personality", ScmpCmpEq, 0x0002_0008),
+    allow_if("personality", ScmpCmpEq, 0xffff_ffff),
     allow(When::On(Target::X86_64), "arch_prctl modify_ldt"),
     allow(
         When::On(Target::Aarch64),

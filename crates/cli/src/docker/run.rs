@@ -1,0 +1,184 @@
+//! A container of docker's command line, run.
+
+use ringfence_context::capability::CapSet;
+use ringfence_context::facts::{Facts, ImageFacts};
+use ringfence_docker::effective::{self, Container};
+use ringfence_docker::{Effect, Refusal, effective::process_args};
+use ringfence_runtime::docker::{Devices, DockerError, DockerRun, devices};
+use ringfence_runtime::engine::{Exit as Ended, Stdio};
+use ringfence_runtime::observe;
+use ringfence_runtime::state::StateDir;
+
+use super::arguments::Line;
+use crate::commands::{chain, complain, warn};
+use crate::exit::Exit;
+use crate::machine::Machine;
+
+/// Why a container is not run, with the exit status.
+pub(super) struct Failed {
+    pub(super) exit: u8,
+    pub(super) message: String,
+}
+
+impl From<Refusal> for Failed {
+    fn from(Refusal { exit, message }: Refusal) -> Self {
+        Self { exit, message }
+    }
+}
+
+impl From<DockerError> for Failed {
+    fn from(error: DockerError) -> Self {
+        Self { exit: error.exit(), message: chain(&error) }
+    }
+}
+
+impl Failed {
+    fn machinery(error: &dyn std::error::Error) -> Self {
+        Self { exit: 125, message: chain(error) }
+    }
+}
+
+/// Everything that is ready before the container starts.
+pub(super) struct Ready {
+    machine: Machine,
+    facts: Facts,
+    pub(super) container: Container,
+    devices: Devices,
+    /// Whether a stand-in takes the image's place.
+    pub(super) stand_in: bool,
+}
+
+impl Ready {
+    /// Looks at everything in docker's order.
+    pub(super) fn new(line: &Line) -> Result<Self, Failed> {
+        if !observe::is_privileged() {
+            let message = "docker's flags need root, as its daemon does; a pod can be run without: `ringfence docker run` prints it";
+            return Err(Refusal::usage(message).into());
+        }
+        let own = &line.own;
+        let mut facts = own.facts.load(Some(observe::node_facts())).map_err(|error| Failed::machinery(&error))?;
+        let mut machine =
+            own.machine.machine(own.facts.seccomp_root.as_deref()).map_err(|error| Failed::machinery(&error))?;
+        let version = own.docker_version.into();
+        let bounding = facts.node.as_ref().and_then(|node| node.capabilities.bounding).unwrap_or(CapSet::EMPTY);
+        let able = effective::Machine { bounding };
+        effective::create(&line.options, version, able)?;
+        let unknown = machine.stand_in(&line.options.image, &mut facts).map_err(|error| Failed::machinery(&error))?;
+        let stand_in = unknown && !machine.has_rootfs();
+        let devices = devices(&line.options)?;
+        let nothing = ImageFacts::default();
+        let image = facts.image(&line.options.image).unwrap_or(&nothing);
+        let container = effective::resolve(&line.options, image, version, able)?;
+        Ok(Self { machine, facts, container, devices, stand_in })
+    }
+
+    pub(super) fn image(&self, line: &Line) -> ImageFacts {
+        self.facts.image(&line.options.image).cloned().unwrap_or_default()
+    }
+
+    pub(super) fn engine(&self) -> &dyn ringfence_runtime::engine::Engine {
+        &*self.machine.engine
+    }
+
+    pub(super) fn state(&self) -> Result<StateDir, Failed> {
+        self.machine.state().map_err(|error| Failed::machinery(&error))
+    }
+
+    pub(super) fn run<'r>(&'r self, line: &'r Line, state: &'r StateDir, create_host_paths: bool) -> DockerRun<'r> {
+        DockerRun {
+            state,
+            binary: self.machine.binary(),
+            options: &line.options,
+            container: &self.container,
+            devices: &self.devices,
+            version: line.own.docker_version.into(),
+            create_host_paths,
+        }
+    }
+
+    pub(super) fn rootfs(&self, line: &Line) -> ringfence_runtime::rootfs::RootfsRequest<'_> {
+        self.machine.rootfs_of(&line.options.image, &self.facts)
+    }
+}
+
+/// Says which flags are not applied, and what else is not as docker has it.
+pub(super) fn warnings(line: &Line) -> Vec<String> {
+    let mut warnings = Vec::new();
+    for given in &line.given {
+        if let Effect::Warned(why) = given.flag.effect {
+            warnings.push(format!("--{} {} is not applied: {why}", given.flag.name, given.value));
+        }
+    }
+    let options = &line.options;
+    if !["", "none", "host"].contains(&options.network.as_str()) {
+        warnings.push(format!(
+            "--network {}: no network is made here; the container has a loopback of its own",
+            options.network
+        ));
+    }
+    if options.privileged && !(options.cap_add.is_empty() && options.cap_drop.is_empty()) {
+        warnings.push("--cap-add and --cap-drop say nothing beside --privileged, as with docker".to_owned());
+    }
+    for mount in &options.mounts {
+        if mount.relabel.is_some() && observe::node_facts().selinux == Some(true) {
+            warnings.push(format!("{}: the SELinux label is not changed here", mount.target));
+        }
+        if let ringfence_docker::value::MountKind::Volume { name: Some(name) } = &mount.kind {
+            warnings
+                .push(format!("volume {name:?} begins empty and ends with the run: there is no store of volumes here"));
+        }
+    }
+    warnings
+}
+
+pub(super) fn main(line: &Line) -> Exit {
+    match run(line) {
+        Ok(exit) => exit,
+        Err(failed) => {
+            complain(&failed.message);
+            Exit::Passed(failed.exit)
+        }
+    }
+}
+
+fn run(line: &Line) -> Result<Exit, Failed> {
+    let ready = Ready::new(line)?;
+    let process = process_args(&line.options, &ready.image(line))?;
+    for warning in warnings(line) {
+        warn(&warning);
+    }
+    if ready.stand_in {
+        let image = &line.options.image;
+        warn(&format!("image {image:?} is not here; this machine's own /usr stands in for it, with USER root"));
+    }
+    let state = ready.state()?;
+    let run = ready.run(line, &state, true);
+    let mut started = run.start(ready.engine(), &ready.rootfs(line), &process, Stdio::Inherit).map_err(|error| {
+        let name = process.args.first().cloned().unwrap_or_default();
+        not_executed(error, &name)
+    })?;
+    for path in &started.created {
+        warn(&format!("{} was not there, and is made on this machine as docker makes it", path.display()));
+    }
+    let ended = started.running().wait().map_err(|error| Failed::machinery(&error))?;
+    Ok(Exit::Passed(match ended {
+        Ended::Code(code) => code,
+        signal @ Ended::Signal(_) => signal.code(),
+    }))
+}
+
+/// docker's exit status where the command is not there (127) or cannot be executed (126).
+fn not_executed(error: DockerError, command: &str) -> Failed {
+    use ringfence_runtime::engine::StartError;
+    if let DockerError::Start(StartError::Exec { source, .. }) = &error {
+        let why = match source.raw_os_error() {
+            Some(2) if !command.contains('/') => "executable file not found in $PATH".to_owned(),
+            _ => {
+                let text = source.to_string();
+                text.split(" (os error").next().unwrap_or(&text).to_lowercase()
+            }
+        };
+        return Refusal::daemon(format!("exec: {command:?}: {why}")).into();
+    }
+    error.into()
+}

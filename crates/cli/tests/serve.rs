@@ -216,3 +216,90 @@ fn nothing_is_served_without_a_certificate_or_a_word_to_do_without() {
     assert_eq!(out.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&out.stderr).contains("--tls-cert"));
 }
+
+/// Applies a JSON Patch of additions and replacements, which is all that constraints bring about.
+fn apply(object: &mut Value, patch: &Value) {
+    for change in patch.as_array().unwrap() {
+        let (parent, last) = change["path"].as_str().unwrap().rsplit_once('/').unwrap();
+        let last = last.replace("~1", "/").replace("~0", "~");
+        assert!(matches!(change["op"].as_str(), Some("add" | "replace")), "{change}");
+        match object.pointer_mut(parent).unwrap() {
+            Value::Object(fields) => drop(fields.insert(last, change["value"].clone())),
+            Value::Array(items) if last == "-" => items.push(change["value"].clone()),
+            Value::Array(items) => items[last.parse::<usize>().unwrap()] = change["value"].clone(),
+            other => panic!("{other}"),
+        }
+    }
+}
+
+fn base64(text: &str) -> Vec<u8> {
+    let digit =
+        |c: u8| b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/".iter().position(|d| *d == c);
+    let bits: Vec<usize> = text.bytes().filter_map(digit).collect();
+    let bytes = bits.chunks(4).flat_map(|four| {
+        let word = four.iter().fold(0, |word, six| word << 6 | six) << (6 * (4 - four.len()));
+        word.to_be_bytes()[5..].iter().copied().take(four.len() - 1).collect::<Vec<_>>()
+    });
+    bytes.collect()
+}
+
+#[test]
+fn what_constraints_fill_in_is_what_check_says_is_stored() {
+    const CLUSTER: &str = "examples/cluster/cluster.yaml";
+    let server = Served::start(&["--platform", "openshift"]);
+    for spec in [
+        json!({"containers": [{"name": "a", "image": "x"}, {"name": "b", "image": "x", "securityContext": {"runAsNonRoot": true}}]}),
+        json!({"securityContext": {"fsGroup": 7}, "containers": [{"name": "a", "image": "x"}]}),
+        json!({"hostNetwork": true, "containers": [{"name": "a", "image": "x"}]}),
+    ] {
+        // The pod as it reaches a webhook: behind the plugin for service accounts.
+        let manifest =
+            json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "web", "namespace": "shop"}, "spec": spec});
+        let out = Command::new(env!("CARGO_BIN_EXE_ringfence"))
+            .current_dir(PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../.."))
+            .args(["check", "--cluster", CLUSTER, "--platform", "openshift", "--as", "alice", "-o", "jsonl", "-"])
+            .stdin({
+                let mut file = tempfile::tempfile().unwrap();
+                file.write_all(manifest.to_string().as_bytes()).unwrap();
+                std::io::Seek::rewind(&mut file).unwrap();
+                file
+            })
+            .output()
+            .unwrap();
+        let line: Value = serde_json::from_slice(&out.stdout).unwrap();
+        let (admission, stored) = (&line["admission"], line["admission"]["pod"].clone());
+        let mut request = pod("shop", &spec);
+        let mut object = manifest.clone();
+        for field in ["serviceAccountName", "serviceAccount", "volumes", "imagePullSecrets"] {
+            if !stored["spec"][field].is_null() {
+                object["spec"][field] = stored["spec"][field].clone();
+            }
+        }
+        request["object"] = object.clone();
+        request["userInfo"] = json!({"username": "alice", "groups": ["system:authenticated"]});
+        let body = json!({"request": request}).to_string();
+        let (status, answer) = server.request("POST", "/mutate-scc", "application/json", body.as_bytes());
+        let response = serde_json::from_str::<Value>(&answer).unwrap()["response"].clone();
+        assert_eq!((status, &response["allowed"]), (200, &admission["allowed"]), "{response}\n{admission}");
+        if response["allowed"] == false {
+            assert_eq!(response["status"]["message"], admission["message"]);
+            continue;
+        }
+        assert_eq!(response["patchType"], "JSONPatch");
+        let patch: Value = serde_json::from_slice(&base64(response["patch"].as_str().unwrap())).unwrap();
+        apply(&mut object, &patch);
+        assert_eq!(object["metadata"]["annotations"], stored["metadata"]["annotations"]);
+        assert_eq!(object["spec"]["securityContext"], stored["spec"]["securityContext"]);
+        for i in 0..spec["containers"].as_array().unwrap().len() {
+            let context = |pod: &Value| pod["spec"]["containers"][i]["securityContext"].clone();
+            assert_eq!(context(&object), context(&stored));
+        }
+        // What is filled in is taken as it is, and asked again nothing is left to do.
+        request["object"] = object;
+        let body = json!({"request": request}).to_string();
+        let (_, again) = server.request("POST", "/mutate-scc", "application/json", body.as_bytes());
+        assert!(again.contains(r#""allowed":true"#) && !again.contains("patch"), "{again}");
+        let (_, checked) = server.request("POST", "/validate-scc", "application/json", body.as_bytes());
+        assert!(checked.contains(r#""allowed":true"#), "{checked}");
+    }
+}

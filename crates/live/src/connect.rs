@@ -35,18 +35,39 @@ impl std::fmt::Debug for Cluster {
     }
 }
 
+/// A client for who has a runtime, and the URL of the API server. Without a target's kubeconfig or context, and within
+/// a pod, it is the pod's own cluster. Nothing is sent yet, except by a credential plug-in.
+pub async fn client(target: &Target) -> Result<(Client, String), ConnectError> {
+    let within = target.kubeconfig.is_none() && target.context.is_none() && env::var_os("KUBECONFIG").is_none();
+    let mut config = match Config::incluster() {
+        Ok(config) if within => config,
+        _ => configure(target).await?,
+    };
+    config.connect_timeout = Some(CONNECT);
+    // A watch may be silent for longer than any answer takes; who asks knows how long to wait.
+    config.read_timeout = None;
+    let server = config.cluster_url.to_string().trim_end_matches('/').to_owned();
+    let client = Client::try_from(config);
+    let client = client.map_err(|error| ConnectError::Client { server: server.clone(), message: innermost(&error) })?;
+    Ok((client, server))
+}
+
+async fn configure(target: &Target) -> Result<Config, ConnectError> {
+    let kubeconfig = read(target)?;
+    check_context(&kubeconfig, target.context.as_deref())?;
+    let options = KubeConfigOptions { context: target.context.clone(), ..KubeConfigOptions::default() };
+    Config::from_custom_kubeconfig(kubeconfig, &options)
+        .await
+        .map_err(|error| ConnectError::Kubeconfig { message: error.to_string() })
+}
+
 impl Cluster {
     /// Reads the kubeconfig and sets up the client. Nothing is sent yet, except by a credential plug-in that the
     /// kubeconfig may name.
     pub fn connect(target: &Target) -> Result<Self, ConnectError> {
-        let kubeconfig = read(target)?;
-        check_context(&kubeconfig, target.context.as_deref())?;
         let runtime =
             tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(ConnectError::Runtime)?;
-        let options = KubeConfigOptions { context: target.context.clone(), ..KubeConfigOptions::default() };
-        let mut config = runtime
-            .block_on(Config::from_custom_kubeconfig(kubeconfig, &options))
-            .map_err(|error| ConnectError::Kubeconfig { message: error.to_string() })?;
+        let mut config = runtime.block_on(configure(target))?;
         config.connect_timeout = Some(CONNECT);
         config.read_timeout = Some(READ);
         let server = config.cluster_url.to_string().trim_end_matches('/').to_owned();

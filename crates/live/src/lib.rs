@@ -4,15 +4,23 @@
 //! object, page by page, so that no more than a page is held. The functions block; the runtime that they need is one
 //! thread, which is the caller's.
 //!
+//! For a server, [`client()`] sets up a client on the caller's runtime and [`follow()`] tells of every change of a kind,
+//! through expired watches and restarts of the API server.
+//!
 //! Only `GET` requests are sent. Which kinds are asked for, and what of their objects is kept, is the caller's choice;
 //! nothing here knows what they mean.
 
 mod connect;
 mod error;
+mod follow;
+mod get;
 mod list;
 mod resource;
 
-pub use connect::{Cluster, Target};
+pub use connect::{Cluster, Target, client};
 pub use error::{ConnectError, ListError};
+pub use follow::{Event, follow};
+pub use get::get;
+pub use kube::Client;
 pub use list::{Listed, PAGE, Page};
 pub use resource::Resource;

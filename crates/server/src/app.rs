@@ -2,10 +2,11 @@
 
 use crate::metrics::Metrics;
 use crate::settings::{Fail, Limits};
-use crate::source::Source;
+use crate::source::{AnyCluster, Source};
+use ringfence_admission::admit::Pipeline;
 use ringfence_admission::pod_security::PodSecurity;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::{Arc, PoisonError, RwLock};
 use tokio::sync::Semaphore;
 
 /// What every request has at hand.
@@ -17,6 +18,8 @@ pub(crate) struct App {
     /// For the bodies of all requests together.
     pub(crate) room: Semaphore,
     draining: AtomicBool,
+    /// Made of the constraints as they were at a revision of the source.
+    pipeline: RwLock<Option<(u64, Arc<Pipeline<AnyCluster>>)>>,
 }
 
 impl App {
@@ -28,6 +31,7 @@ impl App {
             metrics: Metrics::default(),
             room: crate::http::room(limits.bodies),
             draining: AtomicBool::new(false),
+            pipeline: RwLock::default(),
         }
     }
 
@@ -42,6 +46,20 @@ impl App {
             return Some("shutting down");
         }
         self.source.cluster().err()
+    }
+
+    /// The constraints, ready to judge.
+    pub(crate) fn pipeline(&self, cluster: &AnyCluster) -> Arc<Pipeline<AnyCluster>> {
+        // The revision is read first: what changes meanwhile is seen the next time.
+        let revision = self.source.revision();
+        let known = self.pipeline.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, pipeline)) = known.as_ref().filter(|(at, _)| *at == revision) {
+            return Arc::clone(pipeline);
+        }
+        drop(known);
+        let made = Arc::new(Pipeline::new(Arc::clone(cluster), self.pod_security.clone()));
+        *self.pipeline.write().unwrap_or_else(PoisonError::into_inner) = Some((revision, Arc::clone(&made)));
+        made
     }
 
     pub(crate) fn metrics_text(&self) -> String {

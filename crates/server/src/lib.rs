@@ -6,11 +6,12 @@
 //!                                                       └─ source::Source: a snapshot, or what is watched
 //! ```
 //!
-//! [`Server`] serves a [`Source`] until it is told to end. This crate must not know arguments, printing or exit
+//! A [`Live`] source follows a running cluster and keeps what admission needs of it. [`Server`] serves a [`Source`] until it is told to end. This crate must not know arguments, printing or exit
 //! statuses; it says what happens through `tracing`.
 #![forbid(unsafe_code)]
 
 mod app;
+mod cluster;
 mod http;
 mod metrics;
 mod server;
@@ -19,6 +20,7 @@ mod source;
 mod tls;
 mod webhook;
 
+pub use cluster::Live;
 pub use server::{ServeError, Server};
 pub use settings::{Fail, Limits, Settings};
 pub use source::{AnyCluster, Source};

@@ -1,6 +1,8 @@
 //! Where the cluster's objects come from.
 
-use ringfence_admission::cluster::{Cluster, Snapshot};
+use k8s_openapi::api::core::v1::Pod;
+use ringfence_admission::cluster::{Cluster, Pods as _, Snapshot};
+use std::ops::ControlFlow;
 use std::pin::Pin;
 use std::sync::Arc;
 
@@ -18,6 +20,14 @@ pub trait Source: Send + Sync {
         None
     }
 
+    /// The pod of that name, as it is stored.
+    fn pod<'s>(&'s self, namespace: &'s str, name: &'s str) -> Pin<Box<dyn Future<Output = Option<Pod>> + Send + 's>>;
+
+    /// A number that changes whenever constraints, or what namespaces give them, do.
+    fn revision(&self) -> u64 {
+        0
+    }
+
     /// Adds what is worth knowing to the metrics.
     fn metrics(&self, out: &mut String) {
         let _ = out;
@@ -28,5 +38,18 @@ pub trait Source: Send + Sync {
 impl Source for Arc<Snapshot> {
     fn cluster(&self) -> Result<AnyCluster, &'static str> {
         Ok(Arc::clone(self) as AnyCluster)
+    }
+
+    fn pod<'s>(&'s self, namespace: &'s str, name: &'s str) -> Pin<Box<dyn Future<Output = Option<Pod>> + Send + 's>> {
+        let mut found = None;
+        // A snapshot never fails.
+        let _ = self.pods(namespace, &mut |pod| {
+            if pod.metadata.name.as_deref() == Some(name) {
+                found = Some(pod.clone());
+                return ControlFlow::Break(());
+            }
+            ControlFlow::Continue(())
+        });
+        Box::pin(std::future::ready(found))
     }
 }

@@ -8,6 +8,7 @@
 //! The second look of the constraints is at the pod as it will be stored; on plain Kubernetes there is neither look.
 
 mod access;
+mod constrain;
 mod lifecycle;
 mod maker;
 mod pipeline;
@@ -17,6 +18,7 @@ mod service_account;
 mod token_volume;
 mod update;
 
+pub use constrain::Constrained;
 pub use maker::{Maker, Pods, pods_of};
 pub use pipeline::{Admitter, Pipeline, Workload};
 pub use result::{Admission, Assumption, Plugin};

@@ -4,7 +4,7 @@ use crate::{rbac::Grant, user::User};
 use k8s_openapi::api::core::v1::Pod;
 use ringfence_scc::Decision;
 use serde::Serialize;
-use std::{collections::BTreeMap, fmt};
+use std::{borrow::Cow, collections::BTreeMap, fmt};
 
 /// What becomes of a pod.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -22,7 +22,7 @@ pub struct Admission {
     pub warnings: Vec<String>,
     /// For the audit log.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    pub audit: BTreeMap<&'static str, String>,
+    pub audit: BTreeMap<Cow<'static, str>, String>,
     /// The security context constraint that took it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub scc: Option<String>,

@@ -27,6 +27,28 @@ pub trait Namespaces {
 pub trait Pods {
     /// Hands every pod of the namespace to the visitor, in the order of their names, until it breaks off.
     fn pods(&self, namespace: &str, visit: &mut dyn FnMut(&Pod) -> ControlFlow<()>) -> Result<(), LookupError>;
+
+    /// The same for those who judge pods: whoever keeps alike pods once hands them over as alike.
+    fn alike(&self, namespace: &str, visit: &mut dyn FnMut(Alike<'_>) -> ControlFlow<()>) -> Result<(), LookupError> {
+        self.pods(namespace, &mut |pod| {
+            let owner = crate::pod_security::Owner::of(pod);
+            let name = pod.metadata.name.as_deref().unwrap_or_default();
+            visit(Alike { name, owner: owner.as_ref(), template: None, pod })
+        })
+    }
+}
+
+/// A pod, as far as it is judged.
+#[derive(Debug, Clone, Copy)]
+pub struct Alike<'p> {
+    /// The name.
+    pub name: &'p str,
+    /// What made it.
+    pub owner: Option<&'p crate::pod_security::Owner>,
+    /// Pods with the same number get the same verdict under every policy.
+    pub template: Option<usize>,
+    /// The pod, or one that gets the same verdict.
+    pub pod: &'p Pod,
 }
 
 /// Everything that admission and synchronisation ask of a cluster. A [`Snapshot`] is one; what a server watches may be
@@ -68,6 +90,14 @@ macro_rules! by_reference {
         impl<C: Pods + ?Sized> Pods for $pointer {
             fn pods(&self, namespace: &str, visit: &mut dyn FnMut(&Pod) -> ControlFlow<()>) -> Result<(), LookupError> {
                 (**self).pods(namespace, visit)
+            }
+
+            fn alike(
+                &self,
+                namespace: &str,
+                visit: &mut dyn FnMut(Alike<'_>) -> ControlFlow<()>,
+            ) -> Result<(), LookupError> {
+                (**self).alike(namespace, visit)
             }
         }
 

@@ -71,13 +71,13 @@ impl PodSecurity {
         response.recorded = recorded;
         let audit = &mut response.audit_annotations;
         if !policy_errors.is_empty() {
-            audit.insert(ERROR, format!("Failed to parse policy: {}", aggregate(policy_errors)));
+            audit.insert(ERROR.into(), format!("Failed to parse policy: {}", aggregate(policy_errors)));
         }
         if enforce {
-            audit.insert(ENFORCED, policy.enforce.to_string());
+            audit.insert(ENFORCED.into(), policy.enforce.to_string());
         }
         if let Some(text) = noted {
-            audit.insert(VIOLATIONS, format!("would {text}"));
+            audit.insert(VIOLATIONS.into(), format!("would {text}"));
         }
         response
     }

@@ -1,12 +1,16 @@
 //! The pods of a namespace that a new enforce level would refuse, if they were made again.
 
 use super::{LevelVersion, PodSecurity, Review, response::allowed};
-use crate::{cluster::Pods, quote::Quoted};
+use crate::{
+    cluster::{Alike, Pods},
+    quote::Quoted,
+};
 use k8s_openapi::api::core::v1::Pod;
 use serde::Serialize;
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
     ops::ControlFlow,
+    rc::Rc,
 };
 
 /// When to stop.
@@ -109,8 +113,10 @@ impl PodSecurity {
         by: LevelVersion,
     ) -> Result<ExistingPods, crate::cluster::LookupError> {
         let mut tally = Tally::default();
-        cluster.pods(namespace, &mut |pod| {
-            self.tally(&mut tally, pod, by);
+        cluster.alike(namespace, &mut |pod| {
+            if let Some(verdict) = self.verdict(&mut tally, pod, by) {
+                tally.count(pod.owner, pod.name, &verdict);
+            }
             ControlFlow::Continue(())
         })?;
         Ok(tally.finish(None))
@@ -125,51 +131,77 @@ impl PodSecurity {
         limit: usize,
     ) -> Result<ExistingPods, crate::cluster::LookupError> {
         let (mut tally, mut total) = (Tally::default(), 0);
-        let (mut seen, mut later) = (HashSet::new(), Vec::new());
-        cluster.pods(namespace, &mut |pod| {
-            if pod.spec.as_ref().is_some_and(|spec| self.exemptions.has_runtime_class(spec)) {
+        let mut seen: HashSet<String> = HashSet::new();
+        let mut later: Vec<(Option<Owner>, String, Rc<Judged>)> = Vec::new();
+        cluster.alike(namespace, &mut |pod| {
+            if pod.pod.spec.as_ref().is_some_and(|spec| self.exemptions.has_runtime_class(spec)) {
                 return ControlFlow::Continue(());
             }
             total += 1;
-            let first_of_its_owner = Owner::of(pod).is_none_or(|owner| seen.insert(owner.uid));
-            if first_of_its_owner && tally.checked < limit {
-                self.tally(&mut tally, pod, by);
-            } else if !first_of_its_owner && later.len() < limit {
-                later.push(pod.clone());
+            let another = pod.owner.is_some_and(|owner| {
+                let another = seen.contains(&owner.uid);
+                if !another {
+                    seen.insert(owner.uid.clone());
+                }
+                another
+            });
+            let room = if another { later.len() } else { tally.checked } < limit;
+            if room && let Some(verdict) = self.verdict(&mut tally, pod, by) {
+                if another {
+                    later.push((pod.owner.cloned(), pod.name.to_owned(), verdict));
+                } else {
+                    tally.count(pod.owner, pod.name, &verdict);
+                }
             }
             ControlFlow::Continue(())
         })?;
-        for pod in later.iter().take(limit.saturating_sub(tally.checked)) {
-            self.tally(&mut tally, pod, by);
+        let room = limit.saturating_sub(tally.checked);
+        for (owner, name, verdict) in later.iter().take(room) {
+            tally.count(owner.as_ref(), name, verdict);
         }
         Ok(tally.finish(Some(total)))
     }
 
-    fn tally(&self, tally: &mut Tally, pod: &Pod, by: LevelVersion) {
+    /// What is said of a pod; `None` if nothing is to be said because of its runtime class.
+    fn verdict(&self, tally: &mut Tally, pod: Alike<'_>, by: LevelVersion) -> Option<Rc<Judged>> {
         let none = k8s_openapi::api::core::v1::PodSpec::default();
-        let spec = pod.spec.as_ref().unwrap_or(&none);
+        let spec = pod.pod.spec.as_ref().unwrap_or(&none);
         if self.exemptions.has_runtime_class(spec) {
-            return;
+            return None;
         }
-        tally.checked += 1;
-        let verdict = self.judge(by, &pod.metadata, spec);
-        if verdict.allowed() {
-            return;
+        if let Some(known) = pod.template.and_then(|template| tally.templates.get(&template)) {
+            return Some(Rc::clone(known));
         }
-        let group =
-            tally.groups.entry((Owner::of(pod), verdict.reason())).or_insert_with(|| (verdict.detail(), Vec::new()));
-        group.1.push(pod.metadata.name.clone().unwrap_or_default());
+        let verdict = self.judge(by, &pod.pod.metadata, spec);
+        let judged = Rc::new((!verdict.allowed()).then(|| (verdict.reason(), verdict.detail())));
+        if let Some(template) = pod.template {
+            tally.templates.insert(template, Rc::clone(&judged));
+        }
+        Some(judged)
     }
 }
+
+/// The reason and the detail of a refusal.
+type Judged = Option<(String, String)>;
 
 #[derive(Default)]
 struct Tally {
     checked: usize,
     /// By owner and reason: a detail, and the names of the pods.
     groups: BTreeMap<(Option<Owner>, String), (String, Vec<String>)>,
+    /// What was said of pods that are alike.
+    templates: HashMap<usize, Rc<Judged>>,
 }
 
 impl Tally {
+    fn count(&mut self, owner: Option<&Owner>, name: &str, judged: &Judged) {
+        self.checked += 1;
+        if let Some((reason, detail)) = judged {
+            let group = self.groups.entry((owner.cloned(), reason.clone()));
+            group.or_insert_with(|| (detail.clone(), Vec::new())).1.push(name.to_owned());
+        }
+    }
+
     fn finish(self, total: Option<usize>) -> ExistingPods {
         let violating = self.groups.into_iter().map(|((owner, reason), (detail, mut pods))| {
             pods.sort_unstable();

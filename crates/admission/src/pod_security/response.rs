@@ -26,7 +26,7 @@ pub(super) fn allowed_with(key: &'static str, text: impl Into<String>) -> Admiss
         ERROR => Recorded::FAILED,
         _ => Recorded::default(),
     };
-    AdmissionResponse { audit_annotations: [(key, text.into())].into(), recorded, ..allowed() }
+    AdmissionResponse { audit_annotations: [(key.into(), text.into())].into(), recorded, ..allowed() }
 }
 
 /// Nothing that the namespace's policy could object to.
@@ -95,7 +95,11 @@ fn failed(status: Status, cause: Option<&dyn std::fmt::Display>) -> AdmissionRes
         Some(cause) => format!("{}: {cause}", status.message),
         None => status.message.clone(),
     };
-    AdmissionResponse { audit_annotations: [(ERROR, text)].into(), recorded: Recorded::FAILED, ..refused(status) }
+    AdmissionResponse {
+        audit_annotations: [(ERROR.into(), text)].into(),
+        recorded: Recorded::FAILED,
+        ..refused(status)
+    }
 }
 
 fn refused(status: Status) -> AdmissionResponse {

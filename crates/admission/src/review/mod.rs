@@ -1,9 +1,13 @@
 //! `AdmissionReview` of `admission.k8s.io/v1`: what an API server asks, and what it is told.
 
+mod forbidden;
+mod patch;
 mod read;
 mod recorded;
 mod unjudged;
 
+pub use forbidden::{bad_request, forbidden};
+pub use patch::{Change, Patch, diff};
 pub use read::{ReadError, answer, read};
 pub use recorded::{Evaluation, Recorded};
 pub use unjudged::unjudged;
@@ -11,7 +15,7 @@ pub use unjudged::unjudged;
 use crate::decode::GroupVersionKind;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
-use std::collections::BTreeMap;
+use std::{borrow::Cow, collections::BTreeMap};
 
 /// A request for admission. Objects stay text until they are needed.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -100,10 +104,13 @@ pub struct AdmissionResponse {
     pub status: Option<Status>,
     /// For the audit log.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    pub audit_annotations: BTreeMap<&'static str, String>,
+    pub audit_annotations: BTreeMap<Cow<'static, str>, String>,
     /// For whoever made the request.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<String>,
+    /// What to change in the object.
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    pub patch: Option<Patch>,
     /// For whoever counts what was judged; it is not part of the answer.
     #[serde(skip)]
     pub recorded: Recorded,

@@ -7,7 +7,7 @@ pub fn unjudged(uid: &str, why: &str, open: bool) -> AdmissionResponse {
     let response = AdmissionResponse {
         uid: uid.to_owned(),
         allowed: open,
-        audit_annotations: [("error", why.to_owned())].into(),
+        audit_annotations: [("error".into(), why.to_owned())].into(),
         recorded: Recorded::FAILED,
         ..AdmissionResponse::default()
     };

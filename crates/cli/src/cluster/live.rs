@@ -39,11 +39,15 @@ impl LiveArgs {
         self.kubeconfig.is_some() || self.context.is_some()
     }
 
+    /// The running cluster, as it is found.
+    pub(crate) fn target(&self) -> Target {
+        Target { kubeconfig: self.kubeconfig.clone(), context: self.context.clone() }
+    }
+
     /// Lists these kinds and hands over their objects, without what is not needed and what may be secret; in place of
     /// a kind that has none, an empty list. `None` if there is no cluster to ask, which has been said.
     pub(crate) fn each(&self, wants: impl Fn(Kind) -> bool, visit: &mut dyn FnMut(Value)) -> Option<Asked> {
-        let target = Target { kubeconfig: self.kubeconfig.clone(), context: self.context.clone() };
-        let cluster = match Cluster::connect(&target) {
+        let cluster = match Cluster::connect(&self.target()) {
             Ok(cluster) => cluster,
             Err(error) => {
                 complain(&clean(&chain(&error)));

@@ -87,6 +87,11 @@ impl ClusterArgs {
         self.live.is_given() || !self.dumps.dumps.is_empty()
     }
 
+    /// Where the running cluster is that is asked about unless there is a dump.
+    pub(crate) fn running(&self) -> Option<ringfence_live::Target> {
+        self.dumps.dumps.is_empty().then(|| self.live.target())
+    }
+
     /// The cluster, or else one that is as OpenShift installs it.
     pub(crate) fn load_or_openshift(&self, needs: Needs) -> Option<Loaded> {
         if self.is_given() {

@@ -5,8 +5,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use ringfence_admission::cluster::Snapshot;
 use ringfence_admission::pod_security::{Limits as PodLimits, PodSecurity};
-use ringfence_server::{Fail, Limits, ServeError, Server, Settings, Source, TlsFiles};
+use ringfence_live::Target;
+use ringfence_server::{Fail, Limits, Live, Server, Settings, Source, TlsFiles};
 
 use super::{chain, complain};
 use crate::cluster::{ClusterArgs, Needs, PodSecurityArgs};
@@ -16,7 +18,10 @@ use crate::log;
 /// Admission webhooks: Pod Security, and security context constraints where there are any
 ///
 /// Answers the AdmissionReviews of an API server: POST /validate, with the rules, words, audit annotations and metrics
-/// of the Pod Security webhook of Kubernetes. GET /livez, /readyz and /metrics answer, too.
+/// of the Pod Security webhook of Kubernetes; POST /mutate-scc and /validate-scc, with those of OpenShift's plugin for
+/// security context constraints, where the cluster has any. GET /livez, /readyz and /metrics answer, too.
+///
+/// Without --cluster it watches the running cluster: that of its own pod, or the one kubectl would ask.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
@@ -86,8 +91,8 @@ pub(crate) struct Args {
 const EXAMPLES: &str = "\
 Examples:
   ringfence serve --cluster dump.yaml --listen 127.0.0.1:8080 --insecure-http    try it with a dump
-  ringfence serve --tls-cert tls.crt --tls-key tls.key --cluster dump.yaml \\
-      --pod-security-config podsecurity.yaml                                     as an API server asks it
+  ringfence serve --tls-cert tls.crt --tls-key tls.key --client-ca ca.crt \\
+      --pod-security-config podsecurity.yaml                                     in the cluster that it watches
 
 SIGTERM ends it once every request under way is answered. Exit status: 0 it was told to end, 2 it could not serve.";
 
@@ -103,10 +108,6 @@ fn how_many(text: &str) -> Result<HowMany, String> {
 }
 
 pub(crate) fn main(args: &Args) -> Exit {
-    if !args.cluster.is_given() {
-        complain("no cluster given: name a dump with --cluster, or a running one with --kubeconfig or --context");
-        return Exit::Failure;
-    }
     let pod_security = match args.pod_security.load(None) {
         Ok(pod_security) => pod_security.with_limits(PodLimits { pods: args.max_existing_pods.0 }),
         Err(error) => {
@@ -114,13 +115,18 @@ pub(crate) fn main(args: &Args) -> Exit {
             return Exit::Failure;
         }
     };
-    let Some(loaded) = args.cluster.load(Needs::Webhook) else { return Exit::Failure };
-    if loaded.incomplete && !args.fail_open {
-        complain("the cluster could not be read as a whole, and --fail-open was not given");
-        return Exit::Failure;
-    }
+    let cluster = if let Some(target) = args.cluster.running() {
+        From::Running(target)
+    } else {
+        let Some(loaded) = args.cluster.load(Needs::Webhook) else { return Exit::Failure };
+        if loaded.incomplete && !args.fail_open {
+            complain("the cluster could not be read as a whole, and --fail-open was not given");
+            return Exit::Failure;
+        }
+        From::Dump(Arc::new(loaded.snapshot))
+    };
     log::start(args.log_format, args.log_level);
-    match serve(args, pod_security, Arc::new(Arc::new(loaded.snapshot))) {
+    match serve(args, pod_security, cluster) {
         Ok(()) => Exit::Clean,
         Err(error) => {
             complain(&chain(&*error));
@@ -129,7 +135,13 @@ pub(crate) fn main(args: &Args) -> Exit {
     }
 }
 
-fn serve(args: &Args, pod_security: PodSecurity, source: Arc<dyn Source>) -> Result<(), Box<dyn std::error::Error>> {
+/// Where the cluster's objects come from.
+enum From {
+    Dump(Arc<Snapshot>),
+    Running(Target),
+}
+
+fn serve(args: &Args, pod_security: PodSecurity, cluster: From) -> Result<(), Box<dyn std::error::Error>> {
     let settings = Settings {
         listen: args.listen,
         fail: if args.fail_open { Fail::Open } else { Fail::Closed },
@@ -138,15 +150,21 @@ fn serve(args: &Args, pod_security: PodSecurity, source: Arc<dyn Source>) -> Res
         drain_timeout: Duration::from_secs(args.drain_timeout),
     };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime
-        .block_on(async {
-            let server = Server::bind(settings, tls(args), pod_security, source).await?;
-            let (address, tls) = (server.address(), !args.insecure_http);
-            let fail = if args.fail_open { "open" } else { "closed" };
-            tracing::info!(%address, tls, fail, version = env!("CARGO_PKG_VERSION"), "listening");
-            server.run().await
-        })
-        .map_err(|error: ServeError| error.into())
+    runtime.block_on(async {
+        let source: Arc<dyn Source> = match cluster {
+            From::Dump(snapshot) => Arc::new(snapshot),
+            From::Running(target) => {
+                let (client, server) = ringfence_live::client(&target).await?;
+                tracing::info!(%server, "watching");
+                Arc::new(Live::start(client, &server))
+            }
+        };
+        let server = Server::bind(settings, tls(args), pod_security, source).await?;
+        let (address, tls) = (server.address(), !args.insecure_http);
+        let fail = if args.fail_open { "open" } else { "closed" };
+        tracing::info!(%address, tls, fail, version = env!("CARGO_PKG_VERSION"), "listening");
+        Ok(server.run().await?)
+    })
 }
 
 fn tls(args: &Args) -> Option<TlsFiles> {

@@ -15,6 +15,8 @@ pub(super) async fn answer(app: &App, limits: &Limits, request: Request<Incoming
     let (label, reply) = match path {
         // The reference judges whatever is posted to it, wherever.
         "/" | "/validate" => ("/validate", review(app, limits, request, Hook::PodSecurity).await),
+        "/mutate-scc" => ("/mutate-scc", review(app, limits, request, Hook::MutateConstraints).await),
+        "/validate-scc" => ("/validate-scc", review(app, limits, request, Hook::ValidateConstraints).await),
         "/livez" | "/healthz" => ("/livez", get(&request, || text(StatusCode::OK, "ok"))),
         "/readyz" => ("/readyz", get(&request, || ready(app))),
         "/metrics" => ("/metrics", get(&request, || metrics(app.metrics_text()))),

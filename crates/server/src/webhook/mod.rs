@@ -1,5 +1,6 @@
 //! From the bytes of an `AdmissionReview` to the bytes of its answer.
 
+mod constraints;
 mod trace;
 
 pub(crate) use trace::{Trace, trace_of};
@@ -16,6 +17,10 @@ use std::time::Instant;
 pub(crate) enum Hook {
     /// Pod Security, validating.
     PodSecurity,
+    /// Security context constraints, filling in.
+    MutateConstraints,
+    /// Security context constraints, checking.
+    ValidateConstraints,
 }
 
 /// Why there is no review to send: an HTTP status and words.
@@ -35,8 +40,16 @@ pub(crate) async fn answer(app: &App, hook: Hook, body: &[u8], trace: Option<Tra
     if let Some(looking) = app.source.look_up(&request.namespace) {
         looking.await;
     }
+    let stored = if constraints::needs_stored_pod(hook, &request) {
+        app.source.pod(&request.namespace, &request.name).await
+    } else {
+        None
+    };
     let judge = || match hook {
         Hook::PodSecurity => app.pod_security.review(&*cluster, &request).response,
+        Hook::MutateConstraints | Hook::ValidateConstraints => {
+            constraints::review(app, &cluster, hook, &request, stored.as_ref())
+        }
     };
     let judged = || catch_unwind(AssertUnwindSafe(judge));
     // The pods of a namespace may take a while.
@@ -48,10 +61,13 @@ pub(crate) async fn answer(app: &App, hook: Hook, body: &[u8], trace: Option<Tra
         tracing::error!(uid = %request.uid, namespace = %request.namespace, "a review met with a bug");
         unjudged(app, &request, "internal error while judging")
     };
-    app.metrics.pod_security.record(&request, &response.recorded);
+    if hook == Hook::PodSecurity {
+        app.metrics.pod_security.record(&request, &response.recorded);
+    }
     log(&request, &response, trace.as_ref());
     let document = encode(&response);
-    app.metrics.validate.observe(began.elapsed());
+    let durations = if hook == Hook::PodSecurity { &app.metrics.validate } else { &app.metrics.scc };
+    durations.observe(began.elapsed());
     document
 }
 

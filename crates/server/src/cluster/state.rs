@@ -1,0 +1,117 @@
+//! How far each kind of object is known, and how fresh that is.
+
+use ringfence_admission::cluster::Kind;
+use std::fmt::Write as _;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::time::{Duration, Instant};
+
+/// The kinds that are watched.
+const WATCHED: [Kind; 7] = [
+    Kind::Namespace,
+    Kind::Pod,
+    Kind::SecurityContextConstraints,
+    Kind::Role,
+    Kind::ClusterRole,
+    Kind::RoleBinding,
+    Kind::ClusterRoleBinding,
+];
+
+/// One kind of object.
+#[derive(Debug)]
+pub(super) struct State {
+    began: Instant,
+    listed: AtomicBool,
+    absent: AtomicBool,
+    /// Milliseconds after `began` at which the server was last heard of.
+    alive: AtomicU64,
+    lists: AtomicU64,
+    failures: AtomicU64,
+}
+
+impl State {
+    fn new() -> Self {
+        Self {
+            began: Instant::now(),
+            listed: AtomicBool::new(false),
+            absent: AtomicBool::new(false),
+            alive: AtomicU64::new(0),
+            lists: AtomicU64::new(0),
+            failures: AtomicU64::new(0),
+        }
+    }
+
+    /// Whether the objects are known, or it is known that there is no such kind.
+    pub(super) fn is_settled(&self) -> bool {
+        self.listed.load(Relaxed) || self.absent.load(Relaxed)
+    }
+
+    /// Whether the objects are known.
+    pub(super) fn is_present(&self) -> bool {
+        self.listed.load(Relaxed)
+    }
+
+    pub(super) fn listed(&self) {
+        self.listed.store(true, Relaxed);
+        self.absent.store(false, Relaxed);
+        self.lists.fetch_add(1, Relaxed);
+    }
+
+    pub(super) fn absent(&self) {
+        self.absent.store(true, Relaxed);
+        self.listed.store(false, Relaxed);
+        self.alive();
+    }
+
+    pub(super) fn alive(&self) {
+        self.alive.store(u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX), Relaxed);
+    }
+
+    pub(super) fn failed(&self) {
+        self.failures.fetch_add(1, Relaxed);
+    }
+}
+
+/// Every kind that is watched.
+#[derive(Debug)]
+pub(super) struct States([Arc<State>; WATCHED.len()], Arc<State>);
+
+impl Default for States {
+    fn default() -> Self {
+        Self(std::array::from_fn(|_| Arc::new(State::new())), Arc::new(State::new()))
+    }
+}
+
+impl States {
+    pub(super) fn is_watched(kind: Kind) -> bool {
+        WATCHED.contains(&kind)
+    }
+
+    /// The state of a kind; one that is never settled if it is not watched.
+    pub(super) fn of(&self, kind: Kind) -> Arc<State> {
+        let at = WATCHED.iter().position(|watched| *watched == kind);
+        Arc::clone(at.and_then(|at| self.0.get(at)).unwrap_or(&self.1))
+    }
+
+    pub(super) fn render(&self, out: &mut String) {
+        metric(out, self, "ringfence_watch_lists_total", "counter", "Whole lists that were read.", |state| {
+            state.lists.load(Relaxed).to_string()
+        });
+        metric(out, self, "ringfence_watch_failures_total", "counter", "Lists and watches that failed.", |state| {
+            state.failures.load(Relaxed).to_string()
+        });
+        let help = "Time since the API server was last heard of.";
+        metric(out, self, "ringfence_watch_silence_seconds", "gauge", help, |state| {
+            let alive = Duration::from_millis(state.alive.load(Relaxed));
+            state.began.elapsed().saturating_sub(alive).as_secs_f64().to_string()
+        });
+    }
+}
+
+fn metric(out: &mut String, states: &States, name: &str, kind: &str, help: &str, value: impl Fn(&State) -> String) {
+    // Writing to a string cannot fail.
+    let _ = writeln!(out, "# HELP {name} {help}\n# TYPE {name} {kind}");
+    for (kind, state) in WATCHED.iter().zip(&states.0).filter(|(_, state)| state.is_settled()) {
+        let _ = writeln!(out, "{name}{{resource=\"{}\"}} {}", kind.resource(), value(state));
+    }
+}

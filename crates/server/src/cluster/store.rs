@@ -1,0 +1,80 @@
+//! What is kept of the objects of one kind, and how it follows the cluster.
+
+use super::state::State;
+use ringfence_admission::decode::DecodeError;
+use ringfence_live::{Client, Event, Resource, follow};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use std::sync::Arc;
+
+/// Objects of one kind.
+pub(super) trait Store: Send + Sync + 'static {
+    /// A whole list begins. What is there stays until it is at its end.
+    fn begin(&self);
+    /// An object is there.
+    fn put(&self, object: &RawValue) -> Result<(), DecodeError>;
+    /// An object is gone.
+    fn remove(&self, namespace: &str, name: &str);
+    /// The list is at its end: what was not in it is gone.
+    fn finish(&self);
+}
+
+/// Keeps the store like the cluster, for as long as the runtime lives.
+pub(super) fn watch<S: Store>(
+    client: &Client,
+    server: &str,
+    resource: Resource<'static>,
+    store: Arc<S>,
+    state: Arc<State>,
+) {
+    let tell = move |event: Event<'_>| match event {
+        Event::Listing => store.begin(),
+        Event::Is(object) => {
+            if let Err(error) = store.put(object) {
+                let (namespace, name) = name_of(object);
+                state.failed();
+                tracing::warn!(%resource, namespace, name, %error, "cannot use an object");
+            }
+        }
+        Event::Gone(object) => {
+            let (namespace, name) = name_of(object);
+            store.remove(&namespace, &name);
+        }
+        Event::Listed => {
+            store.finish();
+            state.listed();
+            tracing::info!(%resource, "listed");
+        }
+        Event::Alive => state.alive(),
+        Event::Absent => {
+            store.begin();
+            store.finish();
+            if !state.is_settled() {
+                tracing::info!(%resource, "the cluster has none");
+            }
+            state.absent();
+        }
+        Event::Trouble(error) => {
+            state.failed();
+            tracing::warn!(%resource, %error, "cannot follow the cluster; what is known is kept");
+        }
+    };
+    tokio::spawn(follow(client.clone(), server.to_owned(), resource, tell));
+}
+
+/// Namespace and name; empty if there are none.
+pub(super) fn name_of(object: &RawValue) -> (String, String) {
+    #[derive(Deserialize, Default)]
+    #[serde(default)]
+    struct Object {
+        metadata: Metadata,
+    }
+    #[derive(Deserialize, Default)]
+    #[serde(default)]
+    struct Metadata {
+        namespace: String,
+        name: String,
+    }
+    let object: Object = serde_json::from_str(object.get()).unwrap_or_default();
+    (object.metadata.namespace, object.metadata.name)
+}

@@ -1,0 +1,107 @@
+//! What of a pod decides its verdict, so that pods that are alike are kept, and judged, once.
+
+use k8s_openapi::api::core::v1::{
+    Container, ContainerPort, EphemeralContainer, Lifecycle, LifecycleHandler, Pod, PodSpec, Probe, Volume,
+};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+
+/// Annotations that stood for fields once.
+const PREFIXES: [&str; 3] = [
+    "seccomp.security.alpha.kubernetes.io/",
+    "container.seccomp.security.alpha.kubernetes.io/",
+    "container.apparmor.security.beta.kubernetes.io/",
+];
+
+/// The pod without its name, its owner, and all that no control reads.
+pub(super) fn template(pod: Pod) -> Pod {
+    let annotations = pod.metadata.annotations.map(|mut all| {
+        all.retain(|key, _| PREFIXES.iter().any(|prefix| key.starts_with(prefix)));
+        all
+    });
+    let annotations = annotations.filter(|all| !all.is_empty());
+    let spec = pod.spec.map(|spec| PodSpec {
+        containers: spec.containers.into_iter().map(container).collect(),
+        init_containers: spec.init_containers.map(|all| all.into_iter().map(container).collect()),
+        ephemeral_containers: spec.ephemeral_containers.map(|all| all.into_iter().map(ephemeral).collect()),
+        host_ipc: spec.host_ipc,
+        host_network: spec.host_network,
+        host_pid: spec.host_pid,
+        host_users: spec.host_users,
+        os: spec.os,
+        runtime_class_name: spec.runtime_class_name,
+        security_context: spec.security_context,
+        volumes: spec.volumes.map(|all| all.into_iter().filter_map(volume).collect()),
+        ..PodSpec::default()
+    });
+    Pod { metadata: ObjectMeta { annotations, ..ObjectMeta::default() }, spec, status: None }
+}
+
+fn container(container: Container) -> Container {
+    Container {
+        lifecycle: container.lifecycle.and_then(lifecycle),
+        liveness_probe: container.liveness_probe.and_then(probe),
+        name: container.name,
+        ports: container.ports.map(ports),
+        readiness_probe: container.readiness_probe.and_then(probe),
+        restart_policy: container.restart_policy,
+        security_context: container.security_context,
+        startup_probe: container.startup_probe.and_then(probe),
+        ..Container::default()
+    }
+}
+
+fn ephemeral(container: EphemeralContainer) -> EphemeralContainer {
+    EphemeralContainer {
+        lifecycle: container.lifecycle.and_then(lifecycle),
+        liveness_probe: container.liveness_probe.and_then(probe),
+        name: container.name,
+        ports: container.ports.map(ports),
+        readiness_probe: container.readiness_probe.and_then(probe),
+        restart_policy: container.restart_policy,
+        security_context: container.security_context,
+        startup_probe: container.startup_probe.and_then(probe),
+        ..EphemeralContainer::default()
+    }
+}
+
+fn ports(ports: Vec<ContainerPort>) -> Vec<ContainerPort> {
+    let of_the_node = ports.into_iter().filter(|port| port.host_port.is_some());
+    of_the_node.map(|port| ContainerPort { host_port: port.host_port, ..ContainerPort::default() }).collect()
+}
+
+/// Only where a probe goes counts, if it goes anywhere.
+fn probe(probe: Probe) -> Option<Probe> {
+    let goes = probe.http_get.is_some() || probe.tcp_socket.is_some();
+    goes.then(|| Probe { http_get: probe.http_get, tcp_socket: probe.tcp_socket, ..Probe::default() })
+}
+
+fn lifecycle(lifecycle: Lifecycle) -> Option<Lifecycle> {
+    let handler = |handler: LifecycleHandler| {
+        let goes = handler.http_get.is_some() || handler.tcp_socket.is_some();
+        goes.then(|| LifecycleHandler {
+            http_get: handler.http_get,
+            tcp_socket: handler.tcp_socket,
+            ..LifecycleHandler::default()
+        })
+    };
+    let kept = Lifecycle {
+        post_start: lifecycle.post_start.and_then(handler),
+        pre_stop: lifecycle.pre_stop.and_then(handler),
+        stop_signal: None,
+    };
+    (kept.post_start.is_some() || kept.pre_stop.is_some()).then_some(kept)
+}
+
+/// The kinds of volume that every level allows need not be kept. Each pod's token volume has a name of its own.
+fn volume(volume: Volume) -> Option<Volume> {
+    let allowed = volume.config_map.is_some()
+        || volume.csi.is_some()
+        || volume.downward_api.is_some()
+        || volume.empty_dir.is_some()
+        || volume.ephemeral.is_some()
+        || volume.persistent_volume_claim.is_some()
+        || volume.projected.is_some()
+        || volume.secret.is_some();
+    let only_allowed = allowed && volume.host_path.is_none();
+    (!only_allowed).then_some(volume)
+}

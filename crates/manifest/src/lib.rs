@@ -43,6 +43,7 @@
 //! it heap and not stack.
 
 mod de;
+mod derived;
 mod document;
 mod error;
 mod invalid;
@@ -62,6 +63,7 @@ mod workload;
 mod yaml;
 
 pub use de::DecodeError;
+pub use derived::{Derivation, Source};
 pub use document::{Document, Kind, Node};
 pub use error::ReadError;
 pub use locate::Place;
@@ -69,4 +71,4 @@ pub use location::Location;
 pub use problem::{Problem, ProblemKind};
 pub use stream::{Options, read, read_with};
 pub use tree::Span;
-pub use workload::{Contents, Unreadable, Workload, WorkloadKind};
+pub use workload::{Contents, Object, Unreadable, Workload, WorkloadKind};

@@ -1,10 +1,12 @@
 //! The pods that a stream's objects describe, whatever kind wraps them.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use k8s_openapi::api::core::v1::PodSpec;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
+use crate::derived::Derivation;
 use crate::document::{Document, Kind, Node};
 use crate::invalid::{self, Refusal};
 use crate::problem::{Problem, ProblemKind};
@@ -27,6 +29,9 @@ pub struct Workload {
     pub metadata: ObjectMeta,
     /// The spec of the pods.
     pub spec: PodSpec,
+    /// Where it all comes from, if an operator makes the workload of a custom resource: then `object_path` is that
+    /// resource's.
+    pub derived: Option<Arc<Derivation>>,
 }
 
 /// The kinds that are pods or make pods.
@@ -121,7 +126,12 @@ impl Workload {
     }
 
     /// A path of the pod, such as `spec.containers[0].image`, as a path of the document.
+    ///
+    /// Of a derived workload's pod it is the field of the custom resource that is responsible.
     pub fn path(&self, pod_path: &str) -> String {
+        if let Some(derived) = &self.derived {
+            return join(&self.object_path, &derived.field(pod_path));
+        }
         join(&join(&self.object_path, self.kind.template_path()), pod_path)
     }
 }
@@ -163,13 +173,19 @@ pub struct Contents {
     pub passed_over: BTreeMap<(String, String), usize>,
 }
 
-/// An object that has been found in a document, lists opened up.
-struct Found<'d> {
-    node: Node<'d>,
-    path: String,
-    api_version: &'d str,
-    kind: &'d str,
-    workload: Option<WorkloadKind>,
+/// An object of a document, lists opened up.
+#[derive(Clone, Debug)]
+pub struct Object<'d> {
+    /// The object.
+    pub node: Node<'d>,
+    /// Its path in the document: empty, or `items[3]` and the like for what lists hold.
+    pub path: String,
+    /// Its `apiVersion`, empty where it has none.
+    pub api_version: &'d str,
+    /// Its `kind`, empty where it has none.
+    pub kind: &'d str,
+    /// The kind, if it is a pod or makes pods.
+    pub workload: Option<WorkloadKind>,
 }
 
 impl Document<'_> {
@@ -192,7 +208,7 @@ impl Document<'_> {
     fn read_objects(&self, strictly: bool) -> (Contents, Vec<Problem>) {
         let mut contents = Contents::default();
         let mut problems = if strictly { schema::duplicates(self) } else { Vec::new() };
-        for Found { node, path, api_version, kind, workload } in self.objects() {
+        for Object { node, path, api_version, kind, workload } in self.objects() {
             let Some(kind) = workload else {
                 *contents.passed_over.entry((api_version.to_owned(), kind.to_owned())).or_default() += 1;
                 continue;
@@ -233,7 +249,38 @@ impl Document<'_> {
         Problem { kind: ProblemKind::Invalid, field, message, hint, span, location }
     }
 
-    fn objects(&self) -> Vec<Found<'_>> {
+    /// What a strict API server would object to in the pod template at `path`, and what it would refuse, were it one of
+    /// a workload.
+    pub fn template_problems(&self, path: &str) -> Vec<Problem> {
+        let Some(node) = self.root().and_then(|root| root.find(path)) else { return Vec::new() };
+        schema::check(self, node, TypeId::pod_template(), path)
+    }
+
+    /// What the API server would refuse in a workload's pods.
+    pub fn refusals(&self, workload: &Workload) -> Vec<Problem> {
+        let Some(root) = self.root() else { return Vec::new() };
+        let refused = |refusal: Refusal| {
+            let field = workload.path(&refusal.field);
+            let span = root.locate(&field).value;
+            let Refusal { message, hint, .. } = refusal;
+            Problem { kind: ProblemKind::Invalid, field, message, hint, span, location: self.location(span.start) }
+        };
+        invalid::refusals(&workload.metadata, &workload.spec).into_iter().map(refused).collect()
+    }
+
+    /// A problem at a field, or where its nearest ancestor is.
+    pub fn problem_at(&self, field: &str, kind: ProblemKind, message: String, hint: Option<String>) -> Problem {
+        let place = self.locate(field);
+        let span = place.map_or(crate::Span { start: 0, end: 0 }, |place| match (place.exact, place.key) {
+            (false, Some(key)) => key,
+            _ => place.value,
+        });
+        let location = self.location(span.start);
+        Problem { kind, field: field.to_owned(), message, hint, span, location }
+    }
+
+    /// The objects of the document, lists opened up, in the order of the text.
+    pub fn objects(&self) -> Vec<Object<'_>> {
         let mut found = Vec::new();
         // Lists may hold lists: an explicit stack, in reverse, keeps the order of the text.
         let mut open: Vec<_> = self.root().map(|root| (root, String::new())).into_iter().collect();
@@ -246,7 +293,7 @@ impl Document<'_> {
                 let items: Vec<_> = items.items().enumerate().map(|(i, n)| (n, below(i))).collect();
                 open.extend(items.into_iter().rev());
             } else if node.kind() != Kind::Null {
-                found.push(Found { node, path, api_version, kind, workload });
+                found.push(Object { node, path, api_version, kind, workload });
             }
         }
         found
@@ -274,6 +321,7 @@ impl Document<'_> {
                 metadata: metadata.unwrap_or_else(|| object.clone()),
                 object,
                 spec,
+                derived: None,
             }),
             Err(problem) => {
                 let text = |path| node.find(path).and_then(Node::as_str).unwrap_or_default().to_owned();

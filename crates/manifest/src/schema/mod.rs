@@ -55,6 +55,14 @@ impl TypeId {
         TypeId(types::ROOTS.get(at).copied().unwrap_or_default())
     }
 
+    /// The type of pod templates.
+    pub(crate) fn pod_template() -> Self {
+        match Self::of(WorkloadKind::PodTemplate).get().field("template") {
+            Some(Shape::Object(id)) => TypeId(id),
+            _ => Self::of(WorkloadKind::PodTemplate),
+        }
+    }
+
     pub(crate) fn get(self) -> &'static Type {
         const NONE: Type = Type { name: "", fields: &[] };
         types::TYPES.get(usize::from(self.0)).unwrap_or(&NONE)

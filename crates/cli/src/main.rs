@@ -17,6 +17,7 @@ mod log;
 mod machine;
 mod node;
 mod objects;
+mod operators;
 mod pods;
 mod progress;
 mod render;

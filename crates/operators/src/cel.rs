@@ -144,10 +144,15 @@ fn environment() -> &'static Arc<Env> {
     ENV.get_or_init(|| Arc::new(Env::stdlib().with_optional_support(true)))
 }
 
-fn at_least(cel::extractors::This(this): cel::extractors::This<Arc<String>>, minimum: Arc<String>) -> cel::ResolveResult {
+#[expect(clippy::needless_pass_by_value, reason = "the signature that the interpreter asks for")]
+fn at_least(
+    cel::extractors::This(this): cel::extractors::This<Arc<String>>,
+    minimum: Arc<String>,
+) -> cel::ResolveResult {
     compare("atLeast", &this, &minimum).map(|(this, minimum)| Value::Bool(this.at_least(&minimum)))
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "the signature that the interpreter asks for")]
 fn before(cel::extractors::This(this): cel::extractors::This<Arc<String>>, limit: Arc<String>) -> cel::ResolveResult {
     compare("before", &this, &limit).map(|(this, limit)| Value::Bool(!this.at_least(&limit)))
 }
@@ -165,7 +170,6 @@ fn depth(text: &str) -> usize {
             (Some(_), _) if escaped => escaped = false,
             (Some(_), '\\') => escaped = true,
             (Some(open), c) if c == open => quote = None,
-            (Some(_), _) => {}
             (None, '\'' | '"') => quote = Some(c),
             (None, '(' | '[' | '{') => depth += 1,
             (None, ')' | ']' | '}') => depth = depth.saturating_sub(1),
@@ -353,7 +357,6 @@ fn closing(text: &str) -> Option<usize> {
             (Some(_), _) if escaped => escaped = false,
             (Some(_), '\\') => escaped = true,
             (Some(open), c) if c == open => quote = None,
-            (Some(_), _) => {}
             (None, '\'' | '"') => quote = Some(c),
             (None, '{') => depth += 1,
             (None, '}') if depth == 0 => return Some(at),

@@ -74,8 +74,7 @@ pub(crate) fn derive(document: &Document<'_>, object: &Object<'_>, operator: &In
     let raw = operator.profile.spec().resources.get(index);
     if let Some((raw, resource)) = raw.zip(resources.get(index)) {
         if operator.version.numbers() > newest.numbers() {
-            let message =
-                format!("{} is newer than what its profile was held against, {newest}", derive.out.operator);
+            let message = format!("{} is newer than what its profile was held against, {newest}", derive.out.operator);
             derive.note("", message);
         }
         // What was found on the way stays.

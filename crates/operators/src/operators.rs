@@ -136,11 +136,7 @@ impl Operators {
     }
 
     /// As [`items`](Self::items), with workloads that have been read already.
-    pub fn items_with(
-        &self,
-        document: &Document<'_>,
-        workloads: Vec<Result<Workload, Box<Unreadable>>>,
-    ) -> Vec<Item> {
+    pub fn items_with(&self, document: &Document<'_>, workloads: Vec<Result<Workload, Box<Unreadable>>>) -> Vec<Item> {
         let mut workloads = workloads.into_iter();
         let mut items = vec![];
         for object in document.objects() {

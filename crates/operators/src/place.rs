@@ -103,7 +103,8 @@ mod tests {
 
     #[test]
     fn what_is_no_place_is_refused() {
-        for text in ["", "containers", "spec.", "spec..a", "spec.a[", "spec.a[]", "spec.a[x]y", "spec.a b", "status.x"] {
+        for text in ["", "containers", "spec.", "spec..a", "spec.a[", "spec.a[]", "spec.a[x]y", "spec.a b", "status.x"]
+        {
             assert!(PodPath::parse(text).is_err(), "{text}");
         }
     }

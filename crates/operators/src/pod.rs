@@ -106,7 +106,9 @@ impl<'a> Pod<'a> {
         let value = match &step.what {
             compiled::What::Value(literal) => {
                 let title = derive.operator.profile.spec().title.as_str();
-                let addition = Arc::new(Addition { why: format!("{title}: {}", step.why), field });
+                let said = step.why.starts_with(title);
+                let why = if said { step.why.clone() } else { format!("{title}: {}", step.why) };
+                let addition = Arc::new(Addition { why, field });
                 let json = evaluate(literal, variables);
                 Tree::added(derive.cel("value", json)?, &addition)
             }

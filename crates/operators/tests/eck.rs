@@ -68,7 +68,8 @@ fn the_root_is_read_only_exactly_where_elasticsearch_data_is_a_mounted_volume() 
 
 #[test]
 fn the_keystore_container_has_a_read_only_root_whatever_is_mounted() {
-    let node_set = "    volumeClaimTemplates: [{metadata: {name: other}, spec: {}}]\n  secureSettings: [{secretName: s}]\n";
+    let node_set =
+        "    volumeClaimTemplates: [{metadata: {name: other}, spec: {}}]\n  secureSettings: [{secretName: s}]\n";
     let pods = workload(&[], &elasticsearch("8.8.0", node_set));
     assert_eq!(context(&pods, "elastic-internal-init-keystore"), documented(true));
 }
@@ -99,7 +100,8 @@ fn from_8_0_0_capabilities_are_dropped_and_from_8_8_0_root_is_refused() {
 /// "To run the container as a non-root user": runAsUser 1234 and fsGroup 1234 of the example.
 #[test]
 fn the_podtemplates_own_context_stands_as_a_whole() {
-    let user = "    podTemplate:\n      spec:\n        securityContext:\n          runAsUser: 1234\n          fsGroup: 1234\n";
+    let user =
+        "    podTemplate:\n      spec:\n        securityContext:\n          runAsUser: 1234\n          fsGroup: 1234\n";
     for version in ["7.17.9", "8.8.0"] {
         let pods = workload(&[], &elasticsearch(version, user));
         assert_eq!(pod_context(&pods), json!({"runAsUser": 1234, "fsGroup": 1234}), "{version}");
@@ -177,7 +179,10 @@ fn the_users_containers_go_together_with_the_operators_by_name() {
     let mounts = common::container(&pods, "elasticsearch").volume_mounts.as_ref().unwrap();
     let at_tmp: Vec<_> = mounts.iter().filter(|mount| mount.mount_path == "/tmp").map(|mount| &mount.name).collect();
     assert_eq!(at_tmp, ["extra"]);
-    assert_eq!(pods.path("spec.containers[1].securityContext.runAsUser"), "spec.nodeSets[0].podTemplate.spec.containers[1].securityContext.runAsUser");
+    assert_eq!(
+        pods.path("spec.containers[1].securityContext.runAsUser"),
+        "spec.nodeSets[0].podTemplate.spec.containers[1].securityContext.runAsUser"
+    );
 }
 
 fn other(group: &str, kind: &str, version: &str, spec: &str) -> String {
@@ -273,10 +278,17 @@ fn half_a_resource_and_one_that_contradicts_itself_are_refused_with_place_and_ad
     assert_eq!(field, "metadata.name");
     assert!(message.contains("needs a name"));
     let (field, line, _, message, _) = problem(&format!("{head}metadata: {{name: a}}\nspec: {{nodeSets: []}}\n"));
-    assert_eq!((field.as_str(), line, message.as_str()), ("spec.version", 4, "Elasticsearch needs a version: write one such as 8.8.0"));
-    let (field, line, column, message, hint) = problem(&format!("{head}metadata: {{name: a}}\nspec: {{version: 8.8}}\n"));
+    assert_eq!(
+        (field.as_str(), line, message.as_str()),
+        ("spec.version", 4, "Elasticsearch needs a version: write one such as 8.8.0")
+    );
+    let (field, line, column, message, hint) =
+        problem(&format!("{head}metadata: {{name: a}}\nspec: {{version: 8.8}}\n"));
     assert_eq!((field.as_str(), line, column), ("spec.version", 4, 17));
-    assert_eq!((message.as_str(), hint.as_deref()), ("expected a string, found 8.8", Some("write it in quotes: \"8.8\"")));
+    assert_eq!(
+        (message.as_str(), hint.as_deref()),
+        ("expected a string, found 8.8", Some("write it in quotes: \"8.8\""))
+    );
     let (_, line, _, message, _) = problem(&format!("{head}metadata: {{name: a}}\nspec: {{version: newest}}\n"));
     assert_eq!((line, message.as_str()), (4, "\"newest\" is no version: write it as 8.8.0 or 7.22.0-6"));
     let (_, _, _, message, _) = problem(&elasticsearch("5.6.0", ""));
@@ -298,13 +310,17 @@ fn half_a_resource_and_one_that_contradicts_itself_are_refused_with_place_and_ad
 
 #[test]
 fn what_the_api_does_not_know_or_refuses_in_a_podtemplate_is_told() {
-    let unknown = "    podTemplate:\n      spec:\n        securityContext: {runAsUSer: 1, seccompProfile: {type: Localhost}}\n";
+    let unknown =
+        "    podTemplate:\n      spec:\n        securityContext: {runAsUSer: 1, seccompProfile: {type: Localhost}}\n";
     let derived = derive_with(&[], &elasticsearch("8.8.0", unknown));
     assert_eq!(derived.workloads.len(), 1);
     let told: Vec<_> = derived.problems.iter().map(|p| (p.kind.as_str(), p.location.line, p.field.as_str())).collect();
     let prefix = "spec.nodeSets[0].podTemplate.spec.securityContext";
-    assert_eq!(told, [
-        ("unknown", 11, format!("{prefix}.runAsUSer").as_str()),
-        ("invalid", 11, format!("{prefix}.seccompProfile.localhostProfile").as_str()),
-    ]);
+    assert_eq!(
+        told,
+        [
+            ("unknown", 11, format!("{prefix}.runAsUSer").as_str()),
+            ("invalid", 11, format!("{prefix}.seccompProfile.localhostProfile").as_str()),
+        ]
+    );
 }

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use k8s_openapi::api::core::v1::PodSpec;
-use ringfence_manifest::{Document, Problem, ProblemKind, ReadError, Unreadable, Workload, WorkloadKind};
+use ringfence_manifest::{Document, Problem, ProblemKind, ReadError, Source, Unreadable, Workload, WorkloadKind};
+use ringfence_operators::{Item, Operators};
 use ringfence_pss::{Edit, Finding, Holder, Value, Verdict, Version, evaluate, evaluate_all, with_defaults};
 
 use super::report::{self, ObjectReport, PssVerdict};
@@ -32,13 +33,15 @@ pub(crate) struct Against<'a> {
     pub(crate) standards: &'a [Standard],
     /// What `latest` means; newer versions come to the same, as they do on a cluster of that version.
     pub(crate) newest: Option<Version>,
+    /// What becomes of custom resources.
+    pub(crate) operators: &'a Operators,
     /// The cluster that is asked.
     pub(crate) judge: Option<&'a Judge<'a>>,
 }
 
 /// Judges every workload in `bytes`.
 pub(crate) fn judge(source: &str, bytes: &[u8], against: Against<'_>) -> Judgement {
-    let Against { standards, newest, judge } = against;
+    let Against { standards, newest, operators, judge } = against;
     let mut judgement = Judgement::default();
     for document in ringfence_manifest::read(bytes) {
         let input = Input { source, document: &document, standards, newest, judge };
@@ -47,22 +50,23 @@ pub(crate) fn judge(source: &str, bytes: &[u8], against: Against<'_>) -> Judgeme
             continue;
         }
         let (contents, problems) = document.examine();
-        for (key, count) in contents.passed_over {
-            *judgement.passed_over.entry(key).or_default() += count;
-        }
-        for workload in contents.workloads {
-            judgement.objects.push(match workload {
-                Ok(workload) => input.workload(&workload, &problems),
-                Err(unreadable) => input.unreadable(&unreadable, &problems),
-            });
+        for item in operators.items_with(&document, contents.workloads) {
+            match item {
+                Item::Workload(Ok(workload)) => judgement.objects.push(input.workload(&workload, &problems)),
+                Item::Workload(Err(unreadable)) => judgement.objects.push(input.unreadable(&unreadable, &problems)),
+                Item::Derived(derived) => judgement.objects.extend(input.resource(&derived, &problems)),
+                Item::Other { api_version, kind } => {
+                    *judgement.passed_over.entry((api_version, kind)).or_default() += 1;
+                }
+            }
         }
     }
     judgement
 }
 
 pub(super) struct Input<'a> {
-    source: &'a str,
-    document: &'a Document<'a>,
+    pub(super) source: &'a str,
+    pub(super) document: &'a Document<'a>,
     standards: &'a [Standard],
     newest: Option<Version>,
     pub(super) judge: Option<&'a Judge<'a>>,
@@ -114,12 +118,18 @@ impl Input<'_> {
         Judged { report, diagnostics }
     }
 
-    fn workload(&self, workload: &Workload, problems: &[Problem]) -> Judged {
+    pub(super) fn workload(&self, workload: &Workload, problems: &[Problem]) -> Judged {
         let mut report = ObjectReport {
             api_version: workload.api_version.clone(),
             kind: workload.kind.as_str().to_owned(),
             namespace: workload.namespace().to_owned(),
             name: workload.name().to_owned(),
+            derived: workload.derived.as_ref().map(|derived| report::DerivedFrom {
+                api_version: derived.api_version.clone(),
+                kind: derived.kind.clone(),
+                name: derived.name.clone(),
+                operator: derived.operator.clone(),
+            }),
             ..self.at(&workload.object_path)
         };
         let mut diagnostics = self.problems(&mut report, problems, &workload.object_path);
@@ -193,7 +203,12 @@ impl Input<'_> {
     }
 
     /// The problems of the object at `object_path`, put into its report and made into diagnostics.
-    fn problems(&self, report: &mut ObjectReport, problems: &[Problem], object_path: &str) -> Vec<Diagnostic> {
+    pub(super) fn problems(
+        &self,
+        report: &mut ObjectReport,
+        problems: &[Problem],
+        object_path: &str,
+    ) -> Vec<Diagnostic> {
         let own: Vec<&Problem> = problems.iter().filter(|problem| lies_in(&problem.field, object_path)).collect();
         report.problems = own.iter().map(|problem| plain(problem)).collect();
         let title = report.title();
@@ -236,7 +251,7 @@ impl Input<'_> {
     }
 
     /// A report of nothing yet, at the object's place.
-    fn at(&self, object_path: &str) -> ObjectReport {
+    pub(super) fn at(&self, object_path: &str) -> ObjectReport {
         let start = self.document.locate(object_path).map_or(0, |place| place.value.start);
         let at = self.document.location(start);
         ObjectReport { line: at.line as usize, column: at.column as usize, ..self.blank() }
@@ -255,6 +270,8 @@ impl Input<'_> {
             error: None,
             problems: vec![],
             pss: vec![],
+            derived: None,
+            notes: vec![],
             admission: None,
         }
     }
@@ -268,7 +285,7 @@ fn lies_in(field: &str, path: &str) -> bool {
             .is_some_and(|rest| rest.is_empty() || rest.starts_with('.') || rest.starts_with('['))
 }
 
-fn plain(problem: &Problem) -> report::Problem {
+pub(super) fn plain(problem: &Problem) -> report::Problem {
     report::Problem {
         kind: problem.kind.as_str().to_owned(),
         field: problem.field.clone(),
@@ -308,6 +325,11 @@ pub(super) fn pss_diagnostic(
             help.clear();
         }
         help.push(format!("write {}: {value}", workload.path(path)));
+    }
+    if let Some(Source::Added { why, .. }) =
+        workload.derived.as_ref().and_then(|derived| derived.source(&finding.path()))
+    {
+        help.push(format!("the operator adds it: {why}"));
     }
     let label = match finding.value() {
         Value::Missing => format!("{} is not set", field.rsplit('.').next().unwrap_or(&field)),

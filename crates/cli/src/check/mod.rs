@@ -4,6 +4,7 @@ mod admission;
 mod all_versions;
 mod judge;
 mod report;
+mod resource;
 mod standard;
 
 pub(crate) use all_versions::ranges;

@@ -28,9 +28,35 @@ pub(crate) struct ObjectReport {
     /// The verdicts, in the order in which they were asked for; with `@all` one for each range of versions with one
     /// answer.
     pub(crate) pss: Vec<PssVerdict>,
+    /// The custom resource that an operator makes the object of.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) derived: Option<DerivedFrom>,
+    /// What the user should know of a custom resource.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) notes: Vec<Note>,
     /// What the cluster does with the object's pods, if one is asked.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) admission: Option<AdmissionReport>,
+}
+
+/// The custom resource that an operator makes an object of.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct DerivedFrom {
+    pub(crate) api_version: String,
+    pub(crate) kind: String,
+    pub(crate) name: String,
+    /// Who makes it, such as `ECK 2.14.0`.
+    pub(crate) operator: String,
+}
+
+/// What the user should know.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Note {
+    pub(crate) field: String,
+    pub(crate) message: String,
+    pub(crate) line: usize,
+    pub(crate) column: usize,
 }
 
 /// An objection to what is written.
@@ -82,11 +108,15 @@ pub(crate) struct Finding {
 impl ObjectReport {
     /// `Deployment shop/web`, as people call an object.
     pub(crate) fn title(&self) -> String {
-        match (&*self.kind, &*self.namespace, &*self.name) {
+        let own = match (&*self.kind, &*self.namespace, &*self.name) {
             ("", ..) => format!("document {}", self.document + 1),
             (kind, _, "") => kind.to_owned(),
             (kind, "", name) => format!("{kind} {name}"),
             (kind, namespace, name) => format!("{kind} {namespace}/{name}"),
+        };
+        match &self.derived {
+            Some(derived) => format!("{own} of {} {}", derived.kind, derived.name),
+            None => own,
         }
     }
 

@@ -82,6 +82,14 @@ impl ClusterArgs {
         self.has_objects() || self.platform.is_some()
     }
 
+    /// The platform that was named.
+    pub(crate) fn platform(&self) -> Option<ringfence_operators::Platform> {
+        self.platform.map(|platform| match platform {
+            PlatformName::Kubernetes => ringfence_operators::Platform::Kubernetes,
+            PlatformName::Openshift => ringfence_operators::Platform::OpenShift,
+        })
+    }
+
     /// Whether there is more to it than its platform.
     pub(crate) fn has_objects(&self) -> bool {
         self.live.is_given() || !self.dumps.dumps.is_empty()
@@ -98,6 +106,14 @@ impl ClusterArgs {
             return self.load(needs);
         }
         Self { platform: Some(PlatformName::Openshift), ..self.clone() }.load(needs)
+    }
+
+    /// What operators on the cluster take it for.
+    pub(crate) fn platform_of(&self, loaded: &Loaded) -> ringfence_operators::Platform {
+        self.platform().unwrap_or(match loaded.snapshot.platform() {
+            Platform::OpenShift => ringfence_operators::Platform::OpenShift,
+            Platform::Kubernetes => ringfence_operators::Platform::Kubernetes,
+        })
     }
 
     /// Reads the cluster. What is wrong with it is said on standard error, and the rest is used; `None` if a running

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 use rayon::prelude::*;
+use ringfence_operators::Platform;
 use ringfence_pss::{Level, Version};
 
 use crate::admit::{AsArgs, Judge, describe};
@@ -13,6 +14,7 @@ use crate::diagnostic::Diagnostic;
 use crate::exit::Exit;
 use crate::input::{Entry, InputError, Inputs};
 use crate::jsonl;
+use crate::operators::OperatorArgs;
 use crate::progress::Progress;
 use crate::render::{github, junit, sarif, text};
 use crate::view;
@@ -22,6 +24,9 @@ use crate::view;
 /// Judges every pod template under the Pod Security Standards as the Kubernetes API server does, and reports what a
 /// strict API server objects to in the fields themselves: unknown, duplicate and misplaced fields, wrong types, invalid
 /// values.
+///
+/// Custom resources of ECK, Redis Enterprise and OLM, and of the operators that --operator-profile tells of, are judged by
+/// the pods that their operator makes of them.
 ///
 /// With --cluster, every object is put through admission as that cluster does it: service account, security context
 /// constraints, then Pod Security by the namespace's labels. A workload is judged by the pods that its controller would
@@ -48,6 +53,9 @@ pub(crate) struct Args {
 
     #[command(flatten)]
     who: AsArgs,
+
+    #[command(flatten)]
+    operators: OperatorArgs,
 
     /// What `latest` means on your cluster, such as v1.30.
     #[arg(long, value_name = "VERSION")]
@@ -103,7 +111,9 @@ pub(crate) fn main(args: &Args) -> Exit {
     if !args.cluster.is_given() && !args.pod_security.is_given() && !args.who.is_given() {
         let restricted = Standard { level: Level::Restricted, versions: Versions::One(Version::LATEST) };
         let asked = if args.standards.is_empty() { vec![restricted] } else { args.standards.clone() };
-        return check(args, Against { standards: &asked, newest: args.kube_version, judge: None }, Exit::Clean);
+        let Some(operators) = args.operators.load(Platform::default()) else { return Exit::Failure };
+        let newest = args.kube_version;
+        return check(args, Against { standards: &asked, newest, operators: &operators, judge: None }, Exit::Clean);
     }
     let pod_security = match args.pod_security.load(args.kube_version) {
         Ok(pod_security) => pod_security,
@@ -114,7 +124,9 @@ pub(crate) fn main(args: &Args) -> Exit {
     };
     let Some(loaded) = args.cluster.load(Needs::Admission) else { return Exit::Failure };
     let judge = Judge::new(&loaded, pod_security, &args.who);
-    let against = Against { standards: &args.standards, newest: args.kube_version, judge: Some(&judge) };
+    let Some(operators) = args.operators.load(args.cluster.platform_of(&loaded)) else { return Exit::Failure };
+    let newest = args.kube_version;
+    let against = Against { standards: &args.standards, newest, operators: &operators, judge: Some(&judge) };
     check(args, against, if loaded.incomplete { Exit::Failure } else { Exit::Clean })
 }
 
@@ -227,6 +239,10 @@ impl<'a> Output<'a> {
             Format::Text => {
                 for diagnostic in &diagnostics {
                     writeln!(self.out, "{}\n", text::report(diagnostic))?;
+                }
+                for note in &report.notes {
+                    let place = format!("{}:{}:{}: ", report.source, note.line, note.column);
+                    writeln!(self.out, "{}note: {}\n", view::clean(&place), view::clean(&note.message))?;
                 }
                 if let Some(admission) = &report.admission {
                     let verdict = match (&admission.admission.scc, admission.admission.allowed) {

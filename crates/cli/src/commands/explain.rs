@@ -9,6 +9,7 @@ use ringfence_context::facts::Facts;
 use ringfence_context::process::ProcessState;
 use ringfence_context::resolve;
 use ringfence_manifest::Workload;
+use ringfence_operators::Platform;
 use serde::Serialize;
 
 use crate::exit::Exit;
@@ -16,7 +17,8 @@ use crate::facts::FactsArgs;
 use crate::input::Inputs;
 use crate::jsonl;
 use crate::node::file;
-use crate::pods::{self, Item, Place, Written, title};
+use crate::operators::OperatorArgs;
+use crate::pods::{self, Item, Origins, Place, Written, title};
 use crate::store::{Local, StoreArgs, images_of};
 use crate::view;
 
@@ -33,6 +35,9 @@ pub(crate) struct Args {
 
     #[command(flatten)]
     facts: FactsArgs,
+
+    #[command(flatten)]
+    operators: OperatorArgs,
 
     /// What is known of the node: a YAML or JSON file of facts (kubelet, runtime, cgroups, capabilities.bounding,
     /// seccompDefault, apparmor, selinux, userNamespaces…), what `node check -o json` printed, or an annotated Node.
@@ -82,6 +87,12 @@ struct Line<'a> {
     error: Option<String>,
     containers: Vec<Container<'a>>,
     warnings: &'a [Warning],
+    /// What the user should know of the custom resource.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    notes: Vec<&'a str>,
+    /// The custom resource that an operator makes the object of, and where each of its values comes from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    derived: Option<Origins>,
 }
 
 #[derive(Serialize)]
@@ -116,6 +127,7 @@ pub(crate) fn main(args: &Args) -> Exit {
             return Exit::Failure;
         }
     };
+    let Some(operators) = args.operators.load(Platform::default()) else { return Exit::Failure };
     let mut explain = Explain {
         args,
         facts,
@@ -124,7 +136,7 @@ pub(crate) fn main(args: &Args) -> Exit {
         all: vec![],
         exit: Exit::Clean,
     };
-    let seen = pods::for_each(&args.inputs, |place, item| explain.item(place, item));
+    let seen = pods::for_each_with(&args.inputs, &operators, |place, item| explain.item(place, item));
     match seen.and_then(|seen| explain.finish(&seen)) {
         Ok(exit) => exit,
         Err(error) => super::output_failed(&error),
@@ -162,6 +174,8 @@ impl Explain<'_> {
                     error,
                     containers: vec![],
                     warnings: &[],
+                    derived: None,
+                    notes: vec![],
                 })
             }
         }
@@ -207,6 +221,8 @@ impl Explain<'_> {
             error: None,
             containers: containers.collect(),
             warnings: &pod.warnings,
+            derived: Origins::of(place, workload),
+            notes: place.notes.iter().map(|note| note.message.as_str()).collect(),
         };
         self.print(&line)
     }
@@ -239,7 +255,13 @@ impl Explain<'_> {
             view::notes(&mut self.out, &written, container.refusal.as_ref(), &container.warnings)?;
             writeln!(self.out)?;
         }
-        view::notes(&mut self.out, &written, None, warnings)
+        view::notes(&mut self.out, &written, None, warnings)?;
+        for note in place.notes {
+            let line = place.document.location_of(&note.field).map_or(0, |at| at.line);
+            let note = format!("{} ({}:{line})", note.message, place.source);
+            writeln!(self.out, "  note: {}\n", view::clean(&note))?;
+        }
+        Ok(())
     }
 
     fn finish(mut self, seen: &pods::Seen) -> io::Result<Exit> {

@@ -19,6 +19,7 @@ use crate::input::Inputs;
 use crate::jsonl;
 use crate::machine::{self, Machine, MachineArgs};
 use crate::objects::Found;
+use crate::operators::OperatorArgs;
 use crate::pods::{self, Item, Place, Written, title};
 use crate::view::{self, Agreement, BAD, GOOD, clean};
 
@@ -35,6 +36,9 @@ pub(crate) struct Args {
 
     #[command(flatten)]
     facts: FactsArgs,
+
+    #[command(flatten)]
+    operators: OperatorArgs,
 
     #[command(flatten)]
     machine: MachineArgs,
@@ -119,9 +123,10 @@ pub(crate) fn main(args: &Args) -> Exit {
             return Exit::Failure;
         }
     };
+    let Some(operators) = args.operators.load(ringfence_operators::Platform::default()) else { return Exit::Failure };
     let out = super::stdout(args.output == Format::Text);
     let mut prove = Prove { args, facts, machine, out, all: vec![], counts: Counts::default(), exit: Exit::Clean };
-    let seen = pods::for_each(&args.inputs, |place, item| prove.item(place, item));
+    let seen = pods::for_each_with(&args.inputs, &operators, |place, item| prove.item(place, item));
     match seen.and_then(|seen| prove.finish(&seen)) {
         Ok(exit) => exit,
         Err(error) => super::output_failed(&error),

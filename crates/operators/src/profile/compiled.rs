@@ -131,10 +131,7 @@ impl Compiled {
         let resources = raw.spec.resources.iter().enumerate();
         let resources = resources.map(|(i, raw)| check.resource(&format!("spec.resources[{i}]"), raw)).collect();
         let resources = check.kept(resources);
-        match check.wrong.is_empty() {
-            true => Ok(Self { default, oldest, newest, resources }),
-            false => Err(check.wrong),
-        }
+        if check.wrong.is_empty() { Ok(Self { default, oldest, newest, resources }) } else { Err(check.wrong) }
     }
 }
 
@@ -294,9 +291,7 @@ impl Check {
             return None;
         }
         Some(match raw {
-            Json::String(text) if text.contains("${") => {
-                Literal::Text(self.cel(at, Template::compile(text, known))?)
-            }
+            Json::String(text) if text.contains("${") => Literal::Text(self.cel(at, Template::compile(text, known))?),
             Json::Array(items) => {
                 let items = items.iter().enumerate();
                 let items = items.map(|(i, item)| self.literal(&format!("{at}[{i}]"), item, known, depth + 1));

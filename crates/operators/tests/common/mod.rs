@@ -7,7 +7,7 @@ use ringfence_operators::{Derived, Item, Operators, Platform};
 use serde_json::Value;
 
 /// What the operators make of the one object in `yaml`.
-pub fn derive_with(settings: &[&str], yaml: &str) -> Derived {
+pub(crate) fn derive_with(settings: &[&str], yaml: &str) -> Derived {
     let mut operators = Operators::new(Platform::Kubernetes);
     for setting in settings {
         operators.set(&setting.parse().expect("a setting")).expect("known to the operator");
@@ -22,7 +22,7 @@ pub fn derive_with(settings: &[&str], yaml: &str) -> Derived {
 }
 
 /// As [`derive_with`], with nothing wrong and one workload.
-pub fn workload(settings: &[&str], yaml: &str) -> Workload {
+pub(crate) fn workload(settings: &[&str], yaml: &str) -> Workload {
     let derived = derive_with(settings, yaml);
     assert!(derived.problems.is_empty(), "{:?}", derived.problems);
     assert_eq!(derived.workloads.len(), 1);
@@ -30,19 +30,19 @@ pub fn workload(settings: &[&str], yaml: &str) -> Workload {
 }
 
 /// A container or init container by its name.
-pub fn container<'w>(workload: &'w Workload, name: &str) -> &'w Container {
+pub(crate) fn container<'w>(workload: &'w Workload, name: &str) -> &'w Container {
     let init = workload.spec.init_containers.iter().flatten();
     let found = workload.spec.containers.iter().chain(init).find(|container| container.name == name);
     found.unwrap_or_else(|| panic!("no container {name}"))
 }
 
 /// A container's context as JSON, null where it has none.
-pub fn context(workload: &Workload, name: &str) -> Value {
+pub(crate) fn context(workload: &Workload, name: &str) -> Value {
     json(container(workload, name).security_context.as_ref())
 }
 
 /// The pod's context as JSON, null where it has none.
-pub fn pod_context(workload: &Workload) -> Value {
+pub(crate) fn pod_context(workload: &Workload) -> Value {
     serde_json::to_value(workload.spec.security_context.as_ref()).expect("plain")
 }
 
@@ -51,7 +51,7 @@ fn json(context: Option<&SecurityContext>) -> Value {
 }
 
 /// The names of the containers, init containers first.
-pub fn names(workload: &Workload) -> Vec<&str> {
+pub(crate) fn names(workload: &Workload) -> Vec<&str> {
     let init = workload.spec.init_containers.iter().flatten();
     init.chain(&workload.spec.containers).map(|container| container.name.as_str()).collect()
 }

@@ -101,6 +101,9 @@ impl RunError {
                 refusal(RefusalReason::CreateContainerError, "no command specified".to_owned())
             }
             Self::Seccomp { .. } => refusal(RefusalReason::CreateContainerError, self.to_string()),
+            Self::Volume(error @ VolumeError::SubPath { .. }) => {
+                refusal(RefusalReason::CreateContainerConfigError, error.to_string())
+            }
             Self::Volume(VolumeError::NoObject { .. } | VolumeError::Invalid { .. }) => {
                 refusal(RefusalReason::FailedMount, with_causes(self))
             }

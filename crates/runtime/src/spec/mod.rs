@@ -80,6 +80,8 @@ pub struct VolumeMount {
     pub source: VolumeSource,
     /// Whether the container can only read it.
     pub read_only: bool,
+    /// Whether that holds for what is mounted below it too; only together with `read_only`.
+    pub recursive_read_only: bool,
     /// `mountPropagation`: `None`, `HostToContainer` or `Bidirectional`; empty is `None`.
     pub propagation: String,
 }

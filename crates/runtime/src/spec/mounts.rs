@@ -100,7 +100,13 @@ fn supplied(container: &EffectiveContainer, read_only_root: bool, options: &Spec
 fn volume(volume: &VolumeMount) -> Mount {
     match &volume.source {
         VolumeSource::Path(source) => {
-            bind(&volume.mount_path, source, volume.read_only, propagation(&volume.propagation))
+            let mut mount = bind(&volume.mount_path, source, volume.read_only, propagation(&volume.propagation));
+            if volume.read_only && volume.recursive_read_only {
+                // As containerd asks the OCI runtime for it (`internal/cri/opts/spec_linux_opts.go`).
+                let options = mount.options().iter().flatten().filter(|option| *option != "ro").cloned();
+                mount.set_options(Some(options.chain(["rro".to_owned()]).collect()));
+            }
+            mount
         }
         VolumeSource::Tmpfs { mode, gid, size } => {
             let mut options = vec![format!("mode={mode:o}")];
@@ -172,6 +178,7 @@ mod tests {
             mount_path: "/v".to_owned(),
             source: VolumeSource::Path("/v".into()),
             read_only: false,
+            recursive_read_only: false,
             propagation: propagation.to_owned(),
         };
         assert_eq!(root_propagation(&[of("HostToContainer"), of("Bidirectional")]), Some("rshared"));

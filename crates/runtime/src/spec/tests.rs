@@ -40,6 +40,7 @@ fn try_spec(pod: Value, mappings: Option<&IdMappings>, join: JoinedNamespaces) -
             mount_path: mount.mount_path.clone(),
             source: VolumeSource::Path(PathBuf::from("/s/volumes").join(&mount.volume)),
             read_only: false,
+            recursive_read_only: false,
             propagation: String::new(),
         })
         .collect();

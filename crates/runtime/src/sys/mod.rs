@@ -11,6 +11,7 @@ pub(crate) mod process;
 pub mod seccomp;
 pub(crate) mod shared;
 pub(crate) mod signal;
+pub(crate) mod xattr;
 
 use rustix::io::Errno;
 

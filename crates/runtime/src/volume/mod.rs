@@ -21,6 +21,7 @@ use crate::state::StateError;
 pub use own::{Change, ChangePolicy, HardLinks, OwnError, OwnOptions, Owned, Ownership, own, own_with};
 pub(crate) use prepare::shared_memory;
 pub use prepare::{PrepareOptions, Volumes, prepare};
+pub use sub_path::SubPathError;
 
 /// Objects that volumes refer to, as far as they are at hand.
 pub trait Objects {
@@ -70,6 +71,19 @@ pub enum VolumeError {
         volume: String,
         /// The rule.
         why: String,
+    },
+    /// What `subPath` asks for cannot be had, in the kubelet's words, which keep the reason from the pod's owner.
+    #[error("failed to {what} for volumeMount {volume:?} of container {container:?}")]
+    SubPath {
+        /// `prepare subPath` or `create subPath directory`.
+        what: &'static str,
+        /// The volume.
+        volume: String,
+        /// The container.
+        container: String,
+        /// Why.
+        #[source]
+        source: SubPathError,
     },
     /// A system call failed.
     #[error("volume {volume:?}: {action} {}", path.display())]

@@ -11,6 +11,7 @@ use ringfence_context::process::Namespace;
 use super::host_path::HostPath;
 use super::own::{ChangePolicy, Ownership, own};
 use super::payload::{self, Missing, Payload};
+use super::sub_path::SubPathError;
 use super::{Objects, VolumeError, atomic, downward, empty_dir, host_path, invalid, stand_in, sub_path};
 use crate::spec::{IdMappings, VolumeMount, VolumeSource};
 use crate::state::StateDir;
@@ -34,6 +35,8 @@ pub struct PrepareOptions<'a> {
 #[derive(Debug, Default)]
 pub struct Volumes {
     prepared: BTreeMap<String, VolumeSource>,
+    /// Where what `subPath` names is mounted; `None` where nothing can be mounted.
+    sub_paths: Option<PathBuf>,
     /// Volumes whose owner and mode are not what a node would show, with the reason.
     pub not_shown: BTreeMap<String, String>,
     /// Volumes that something empty stands in for, in whole or in part, with the reason.
@@ -66,6 +69,9 @@ pub fn prepare(pod: &Pod, effective: &EffectivePod, options: PrepareOptions<'_>)
         let source = One { pod, effective, volume, mount, options, volumes: &mut volumes }.prepare(&uses)?;
         volumes.prepared.insert(volume.name.clone(), source);
     }
+    if options.privileged && mounts.iter().any(|mount| mount.sub_path.is_some()) {
+        volumes.sub_paths = Some(options.state.dir("subpaths", 0o755)?);
+    }
     // What is not there at all has no owner to show either.
     volumes.not_shown.extend(volumes.stand_ins.clone());
     Ok(volumes)
@@ -77,14 +83,15 @@ impl Volumes {
         container
             .mounts
             .iter()
-            .map(|mount| {
+            .enumerate()
+            .map(|(index, mount)| {
                 let source = self
                     .prepared
                     .get(&mount.volume)
                     .ok_or_else(|| VolumeError::NotDeclared { volume: mount.volume.clone() })?;
                 let source = match (source, mount.sub_path.as_deref().filter(|path| !path.is_empty())) {
                     (VolumeSource::Path(root), Some(path)) => {
-                        VolumeSource::Path(sub_path::resolve(&mount.volume, root, path)?)
+                        VolumeSource::Path(self.sub_path(container, index, root, path)?)
                     }
                     (source, _) => source.clone(),
                 };
@@ -93,14 +100,45 @@ impl Volumes {
                     .iter()
                     .flatten()
                     .find(|declared| declared.name == mount.volume && declared.mount_path == mount.mount_path);
+                let recursive = declared.and_then(|mount| mount.recursive_read_only.as_deref());
                 Ok(VolumeMount {
                     mount_path: mount.mount_path.clone(),
                     source,
                     read_only: mount.read_only.get().copied().unwrap_or(false),
+                    recursive_read_only: matches!(recursive, Some("Enabled" | "IfPossible")),
                     propagation: declared.and_then(|mount| mount.mount_propagation.clone()).unwrap_or_default(),
                 })
             })
             .collect()
+    }
+
+    /// What `sub_path` is in the volume at `root`, for the container's mount with this index.
+    fn sub_path(
+        &self,
+        container: &EffectiveContainer,
+        index: usize,
+        root: &Path,
+        sub_path: &str,
+    ) -> Result<PathBuf, VolumeError> {
+        let find = || -> Result<PathBuf, SubPathError> {
+            let held = sub_path::resolve(root, sub_path)?;
+            let Some(dir) = &self.sub_paths else { return sub_path::path(&held) };
+            // A name in a directory, whatever a manifest that no API server has seen calls its container.
+            let target = dir.join(format!("{}.{index}", container.name.replace('/', "_")));
+            if !sub_path::is_mounted(&held, &target)? {
+                sub_path::mount(&held, &target)?;
+            }
+            Ok(target)
+        };
+        find().map_err(|source| VolumeError::SubPath {
+            what: match source {
+                SubPathError::Make { .. } => "create subPath directory",
+                _ => "prepare subPath",
+            },
+            volume: container.mounts.get(index).map(|mount| mount.volume.clone()).unwrap_or_default(),
+            container: container.name.clone(),
+            source,
+        })
     }
 }
 

@@ -128,6 +128,10 @@ fn sysctls(asked: &Asked<'_>, keeper: &Keeper, draft: &mut Draft) -> Result<(), 
     sysctls.sort();
     for (name, value) in sysctls {
         let path = sysctl_path(name);
+        // `net/../kernel/core_pattern` begins as one of the network and is the machine's (CVE-2022-0811).
+        if path.split('/').any(|part| matches!(part, "" | "." | "..")) {
+            return Err(unsupported(format!("sysctl {name}, which is no plain path (linux.sysctl)"), LAUNCHER));
+        }
         let (kind, typ) = match path.as_str() {
             // proc_sys_kernel(5); the list of runc's validator.
             "kernel/msgmax"

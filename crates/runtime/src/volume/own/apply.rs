@@ -1,10 +1,12 @@
 //! Changing one entry, whatever is being renamed or linked around it.
 //!
-//! An entry is looked at by its name first, which costs one call and tells most often that there is nothing to do. To be
-//! changed it is opened, as a handle, and looked at again: the mode that it gets is made from the handle's own, never from
-//! what had its name a moment before. Otherwise whoever owns a setuid file could rename another's over it and have
-//! that made setuid.
+//! An entry is looked at by its name first, which costs one call and tells most often that there is nothing to do. For a
+//! new mode it is opened, as a handle, and looked at again: the mode that it gets is made from the handle's own, never
+//! from what had its name a moment before. Otherwise whoever owns a setuid file could rename another's over it and have
+//! that made setuid. A new group alone needs no handle: whatever has the name by then, a link included, is in the same
+//! directory and is to have the same group.
 
+use std::ffi::CStr;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
@@ -15,6 +17,7 @@ use rustix::io::Errno;
 use super::wanted::{self, Has, Set};
 use super::{Change, HardLinks, OwnOptions, Ownership};
 use crate::sys::chmod::{chmod_handle, proc_path};
+use crate::sys::xattr::has_xattr;
 use crate::volume::tree::{self, Entry, Found, Visitor};
 
 pub(super) struct Apply<'a> {
@@ -32,8 +35,8 @@ pub(super) struct Tally {
     pub(super) refused: u64,
     pub(super) failed: u64,
     pub(super) first_failure: Option<(PathBuf, io::Error)>,
-    /// Whether the last entry had to be changed. The next one probably has to be too, and is opened at once.
-    changing: bool,
+    /// Whether the last entry had to get a new mode. The next one probably has to too, and is opened at once.
+    opening: bool,
 }
 
 impl Tally {
@@ -64,7 +67,7 @@ impl Visitor for Apply<'_> {
     type Tally = Tally;
 
     fn entry(&self, entry: &Entry<'_>, tally: &mut Tally) -> Found {
-        if !tally.changing {
+        if !tally.opening {
             let flags = AtFlags::SYMLINK_NOFOLLOW | AtFlags::NO_AUTOMOUNT;
             let stat = match rustix::fs::statx(entry.dir, entry.name, flags, WANTED) {
                 Ok(stat) => stat,
@@ -74,13 +77,10 @@ impl Visitor for Apply<'_> {
             if stat.stx_attributes.contains(StatxAttributes::MOUNT_ROOT) {
                 return Found::Mount;
             }
-            let has = has(&stat);
-            if has.kind == FileType::Directory {
+            if has(&stat).kind == FileType::Directory {
                 return Found::Directory;
             }
-            if wanted::set(has, self.ownership, may_have_capabilities(has)).nothing() {
-                tally.entries += 1;
-                linked(&stat, entry.path, tally);
+            if self.by_name(entry, &stat, tally) {
                 return Found::Done;
             }
         }
@@ -97,15 +97,12 @@ impl Visitor for Apply<'_> {
         if has(&stat).kind == FileType::Directory {
             return Found::Directory;
         }
-        self.change(handle.as_fd(), &stat, false, entry.path, tally);
+        tally.opening = self.change(handle.as_fd(), &stat, false, entry.path, tally);
         Found::Done
     }
 
     fn directory(&self, fd: &OwnedFd, path: &dyn Fn() -> PathBuf, tally: &mut Tally) {
-        // The entries of a directory may be right where it is not, and the other way round.
-        let changing = tally.changing;
         self.opened(fd.as_fd(), true, path, tally);
-        tally.changing = changing;
     }
 }
 
@@ -130,15 +127,19 @@ fn may_have_capabilities(has: Has) -> bool {
     has.kind == FileType::RegularFile && has.mode & 0o111 != 0
 }
 
+const CAPABILITIES: &CStr = c"security.capability";
+
 fn has_capabilities(fd: BorrowedFd<'_>) -> bool {
-    rustix::fs::getxattr(proc_path(fd), c"security.capability", &mut [0_u8; 0][..]).is_ok()
+    rustix::fs::getxattr(proc_path(fd), CAPABILITIES, &mut [0_u8; 0][..]).is_ok()
 }
 
 impl Apply<'_> {
     /// Changes what has been opened: a directory for reading, anything else as a handle.
     pub(super) fn opened(&self, fd: BorrowedFd<'_>, readable: bool, path: &dyn Fn() -> PathBuf, tally: &mut Tally) {
         match rustix::fs::statx(fd, c"", AtFlags::EMPTY_PATH, WANTED) {
-            Ok(stat) => self.change(fd, &stat, readable, path, tally),
+            Ok(stat) => {
+                self.change(fd, &stat, readable, path, tally);
+            }
             Err(errno) => {
                 tally.entries += 1;
                 tally.fail(path(), errno);
@@ -146,7 +147,45 @@ impl Apply<'_> {
         }
     }
 
-    fn change(&self, fd: BorrowedFd<'_>, stat: &Statx, readable: bool, path: &dyn Fn() -> PathBuf, tally: &mut Tally) {
+    /// Deals with an entry that needs no handle: one that is right, or needs another group and nothing else.
+    fn by_name(&self, entry: &Entry<'_>, stat: &Statx, tally: &mut Tally) -> bool {
+        let has = has(stat);
+        let set = wanted::set(has, self.ownership, false);
+        let refusable = stat.stx_nlink > 1 && self.options.hard_links == HardLinks::Refuse;
+        if set.nothing() {
+            // Where the kernel cannot say it by name, it is asked by handle.
+            let capable =
+                may_have_capabilities(has) && has_xattr(entry.dir.as_fd(), entry.name, CAPABILITIES) != Ok(false);
+            if capable {
+                return false;
+            }
+        } else if set.mode.is_some() || refusable {
+            return false;
+        }
+        tally.entries += 1;
+        linked(stat, entry.path, tally);
+        if set.nothing() {
+            return true;
+        }
+        let group = Some(Gid::from_raw(self.ownership.fs_group));
+        let outcome = if self.options.dry_run {
+            Ok(())
+        } else {
+            rustix::fs::chownat(entry.dir, entry.name, None, group, AtFlags::SYMLINK_NOFOLLOW)
+        };
+        self.settle(has, outcome, entry.path, tally);
+        true
+    }
+
+    /// Changes what is open; says whether that took a new mode.
+    fn change(
+        &self,
+        fd: BorrowedFd<'_>,
+        stat: &Statx,
+        readable: bool,
+        path: &dyn Fn() -> PathBuf,
+        tally: &mut Tally,
+    ) -> bool {
         tally.entries += 1;
         let has = has(stat);
         let linked = linked(stat, path, tally);
@@ -154,15 +193,19 @@ impl Apply<'_> {
         if set.nothing() && may_have_capabilities(has) && has_capabilities(fd) {
             set = wanted::set(has, self.ownership, true);
         }
-        tally.changing = !set.nothing();
         if set.nothing() {
-            return;
+            return false;
         }
         if linked && self.options.hard_links == HardLinks::Refuse {
             tally.refused += 1;
-            return;
+            return false;
         }
         let outcome = if self.options.dry_run { Ok(()) } else { apply(fd, readable, set, self.ownership.fs_group) };
+        self.settle(has, outcome, path, tally);
+        set.mode.is_some()
+    }
+
+    fn settle(&self, has: Has, outcome: rustix::io::Result<()>, path: &dyn Fn() -> PathBuf, tally: &mut Tally) {
         match outcome {
             Ok(()) => {
                 tally.changed += 1;
@@ -171,6 +214,8 @@ impl Apply<'_> {
                     tell(&Change { path: path(), gid: (has.gid, self.ownership.fs_group), mode });
                 }
             }
+            // It was removed meanwhile.
+            Err(Errno::NOENT) => {}
             Err(errno) => tally.fail(path(), errno),
         }
     }

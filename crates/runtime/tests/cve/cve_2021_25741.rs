@@ -1,8 +1,5 @@
 //! CVE-2021-25741: exchanging a directory of a volume for a symbolic link while the volume is worked on. Here against
 //! `volume own`: nothing outside of the tree may change, whoever renames and links in it.
-//!
-//! `RINGFENCE_RACE_SECONDS` says how long each race runs; a few seconds without it.
-#![allow(clippy::unwrap_used, reason = "a test that cannot run its subject fails")]
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
@@ -13,14 +10,11 @@ use std::time::{Duration, Instant};
 use ringfence_runtime::volume::{ChangePolicy, OwnError, OwnOptions, Ownership, own_with};
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 
+use crate::{privileged, race_time};
+
 const DIRECTORIES: usize = 8;
 const FILES: usize = 20;
 const GROUP: u32 = 4711;
-
-fn seconds() -> Duration {
-    let seconds = std::env::var("RINGFENCE_RACE_SECONDS").ok().and_then(|text| text.parse().ok());
-    Duration::from_secs(seconds.unwrap_or(3))
-}
 
 /// A volume, and beside it a place with the same names in it, which the attacker wants to have changed.
 struct Scene {
@@ -106,15 +100,6 @@ fn by_paths(dir: &Path) {
     }
 }
 
-/// Whether the group can be given away.
-fn privileged() -> bool {
-    let root = rustix::process::geteuid().is_root();
-    if !root {
-        eprintln!("needs root, to give files away: skipped");
-    }
-    root
-}
-
 #[test]
 fn a_volume_is_given_to_a_group_and_nothing_that_links_lead_to_while_they_are_exchanged_for_directories() {
     if !privileged() {
@@ -126,7 +111,7 @@ fn a_volume_is_given_to_a_group_and_nothing_that_links_lead_to_while_they_are_ex
     let (mut runs, mut moved) = (0_u64, 0_u64);
     std::thread::scope(|scope| {
         scope.spawn(|| scene.attack(&stop, &exchanges));
-        let end = Instant::now() + seconds();
+        let end = Instant::now() + race_time();
         let mut group = GROUP;
         while Instant::now() < end {
             // Another group each time, so that there is always something to change.
@@ -192,7 +177,7 @@ fn a_file_that_is_renamed_over_another_does_not_lend_it_its_setuid_bit() {
                 renameat_with(CWD, &name, CWD, &spare, RenameFlags::EXCHANGE).unwrap();
             }
         });
-        let end = Instant::now() + seconds() / 3;
+        let end = Instant::now() + race_time() / 3;
         let mut group = GROUP;
         while Instant::now() < end {
             group = if group == GROUP { GROUP + 1 } else { GROUP };

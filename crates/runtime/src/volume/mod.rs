@@ -7,6 +7,7 @@ mod host_path;
 mod own;
 mod payload;
 mod prepare;
+mod relabel;
 mod stand_in;
 mod sub_path;
 mod tree;
@@ -21,6 +22,7 @@ use crate::state::StateError;
 pub use own::{Change, ChangePolicy, HardLinks, OwnError, OwnOptions, Owned, Ownership, own, own_with};
 pub(crate) use prepare::shared_memory;
 pub use prepare::{PrepareOptions, Volumes, prepare};
+pub use relabel::{RelabelError, RelabelOptions, Relabelled, relabel};
 pub use sub_path::SubPathError;
 
 /// Objects that volumes refer to, as far as they are at hand.

@@ -1,10 +1,11 @@
 //! `ringfence volume`.
 
 mod own;
+mod relabel;
 
 use crate::exit::Exit;
 
-/// Give a volume to a group, as the kubelet does for fsGroup
+/// Give a volume to a group or label it, as kubelet and runtime do
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     #[command(subcommand)]
@@ -14,10 +15,12 @@ pub(crate) struct Args {
 #[derive(Debug, clap::Subcommand)]
 enum Command {
     Own(own::OwnArgs),
+    Relabel(relabel::RelabelArgs),
 }
 
 pub(crate) fn main(args: &Args) -> Exit {
     match &args.command {
         Command::Own(args) => own::main(args),
+        Command::Relabel(args) => relabel::main(args),
     }
 }

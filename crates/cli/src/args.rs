@@ -3,7 +3,7 @@
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Parser, Subcommand};
 
-use crate::commands::{check, explain, image, node, prove, read, run, scc, serve, simulate, snapshot, sync, volume};
+use crate::commands::{check, exec, explain, image, logs, node, prove, ps, read, rm, run, scc, serve, simulate, snapshot, sync, volume};
 use crate::exit::Exit;
 
 const STYLES: Styles = Styles::styled()
@@ -39,8 +39,12 @@ You hold a manifest:
 
 You hold this machine:
   node     What it can honour, and what of your manifests it cannot
-  run      Run the pod's containers here with their security contexts applied
   image    The local store of images: fill it, look into it, lock what it says of users
+  run      Run the pod's containers here with their security contexts applied; -d to leave them running
+  ps       The pods that run here
+  exec     Run a command in one of their containers, with all that the container has and nothing else
+  logs     What a container has printed
+  rm       End pods, and remove what they leave
   volume   Give a volume to a group, as the kubelet does for fsGroup
 
 You hold a cluster, or a dump of one:
@@ -59,11 +63,15 @@ Options:
 #[derive(Debug, Subcommand)]
 enum Command {
     Check(check::Args),
+    Exec(exec::Args),
     Explain(explain::Args),
     Image(image::Args),
     Node(node::Args),
+    Logs(logs::Args),
     Prove(prove::Args),
+    Ps(ps::Args),
     Read(read::Args),
+    Rm(rm::Args),
     Run(run::Args),
     Scc(scc::Args),
     Serve(serve::Args),
@@ -92,6 +100,10 @@ impl Cli {
         }
         match self.command {
             Command::Check(args) => check::main(&args),
+            Command::Exec(args) => exec::main(&args),
+            Command::Logs(args) => logs::main(&args),
+            Command::Ps(args) => ps::main(&args),
+            Command::Rm(args) => rm::main(&args),
             Command::Explain(args) => explain::main(&args),
             Command::Image(args) => image::main(&args),
             Command::Node(args) => node::main(&args),

@@ -22,6 +22,7 @@ mod pods;
 mod progress;
 mod render;
 mod store;
+mod running;
 mod view;
 mod yaml;
 

@@ -56,6 +56,9 @@ pub trait Running {
     /// Waits until the first process has ended and cleans up.
     fn wait(&mut self) -> Result<Exit, StartError>;
 
+    /// A descriptor that polls as readable once [`Running::wait`] does not block any more.
+    fn watch(&self) -> std::io::Result<OwnedFd>;
+
     /// Sends a signal to the first process; no error when it has ended already.
     fn signal(&self, signal: i32) -> Result<(), StartError>;
 }

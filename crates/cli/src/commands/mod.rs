@@ -2,11 +2,15 @@
 
 pub(crate) mod check;
 mod control_page;
+pub(crate) mod exec;
 pub(crate) mod explain;
 pub(crate) mod image;
 pub(crate) mod node;
+pub(crate) mod logs;
 pub(crate) mod prove;
+pub(crate) mod ps;
 pub(crate) mod read;
+pub(crate) mod rm;
 pub(crate) mod run;
 pub(crate) mod scc;
 pub(crate) mod serve;

@@ -1,15 +1,23 @@
 //! `ringfence run`.
 
+mod detach;
+mod stop_signal;
+
 use std::collections::BTreeSet;
 use std::io;
+use std::time::Duration;
 
+use k8s_openapi::api::core::v1::{Container, Pod};
 use ringfence_context::effective::{ContainerKind, EffectiveContainer, EffectivePod};
 use ringfence_context::facts::Facts;
 use ringfence_context::resolve;
 use ringfence_manifest::Workload;
-use ringfence_runtime::engine;
 use ringfence_runtime::observe;
-use ringfence_runtime::run::{PodRun, RunError, Started};
+use ringfence_runtime::run::life::{self, Event, LifeOptions, Member, Restart};
+use ringfence_runtime::run::signals::Signals;
+use ringfence_runtime::run::{PodRun, RunError};
+use ringfence_runtime::state::{FoundPod, PodPhase, PodRecord, ProcessRecord, StateDir};
+use rustix::process::Signal;
 
 use crate::exit::Exit;
 use crate::facts::FactsArgs;
@@ -17,11 +25,12 @@ use crate::input::Inputs;
 use crate::machine::{self, Machine, MachineArgs};
 use crate::objects::Found;
 use crate::pods::{self, Item};
+use crate::running;
 
 /// Run the pod's containers here with their security contexts applied
 ///
-/// Init containers run first, one after the other; then the others run together. The exit status is that of the first
-/// container, or of the one that -c names. 125 means that the pod could not be run.
+/// Init containers run first, one after the other, with the sidecars among them; then the others run together. The exit
+/// status is that of the first main container, or of the one that -c names. 125 means that the pod could not be run.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
@@ -41,6 +50,23 @@ pub(crate) struct Args {
     #[arg(short, long, value_name = "NAME")]
     container: Option<String>,
 
+    /// Leave the pod running, and print its name once all its containers have started: see `ps`, `exec`, `logs` and `rm`.
+    #[arg(short, long)]
+    detach: bool,
+
+    /// With -d: remove the pod when its containers have ended.
+    #[arg(long, requires = "detach")]
+    rm: bool,
+
+    /// Whether main containers that have ended start again: Always, OnFailure or Never. A pod that is waited for ends;
+    /// with -d its own restartPolicy decides.
+    #[arg(long, value_name = "POLICY", value_enum, ignore_case = true, hide_possible_values = true)]
+    restart: Option<RestartArg>,
+
+    /// Start this ephemeral container of the pod, too.
+    #[arg(long, value_name = "NAME")]
+    ephemeral: Vec<String>,
+
     #[command(flatten)]
     facts: FactsArgs,
 
@@ -48,9 +74,19 @@ pub(crate) struct Args {
     machine: MachineArgs,
 }
 
+/// `spec.restartPolicy`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+#[value(rename_all = "PascalCase")]
+enum RestartArg {
+    Always,
+    OnFailure,
+    Never,
+}
+
 const EXAMPLES: &str = "\
 Examples:
   ringfence run pod.yaml
+  ringfence run -d pod.yaml                       leave it running, then: ringfence exec -it NAME -- sh
   ringfence run pod.yaml -- id                    what does the container's user look like from inside?
   ringfence run -c app pod.yaml -- sh             look around in one container
   ringfence run --rootfs ./unpacked pod.yaml      in an image's root file system";
@@ -59,7 +95,8 @@ Examples:
 const NOT_RUN: u8 = 125;
 
 pub(crate) fn main(args: &Args) -> Exit {
-    match run(args) {
+    let outcome = if args.detach && !detach::is_supervisor() { detach::start() } else { run(args) };
+    match outcome {
         Ok(exit) => exit,
         Err(message) => {
             super::complain(&message);
@@ -132,9 +169,14 @@ struct Run<'a> {
 
 impl Run<'_> {
     fn pod(&self, effective: &EffectivePod) -> Result<Exit, String> {
+        // Before there is anything to be ended.
+        let signals = Signals::of_end().map_err(|error| format!("cannot watch for signals: {error}"))?;
         let chosen = self.chosen(effective)?;
-        let Some(first) = chosen.first() else { return Err("the pod has no container to run".to_owned()) };
+        let Some(first) = chosen.first().copied() else { return Err("the pod has no container to run".to_owned()) };
         let pod = machine::pod(self.workload);
+        if self.args.detach {
+            self.refuse_second(&pod)?;
+        }
         let state = self.machine.state().map_err(|error| super::chain(&error))?;
         let options = self.machine.options(&state, self.objects, true);
         let run = PodRun::prepare(&pod, effective, first, options).map_err(|error| words(&error))?;
@@ -144,45 +186,119 @@ impl Run<'_> {
         for path in run.created_paths() {
             super::warn(&format!("{} was not there, and is made on this machine as a node makes it", path.display()));
         }
-        if chosen.len() > 1 {
+        let members = chosen.iter().map(|container| self.member(container)).collect::<Result<Vec<_>, _>>()?;
+        self.warn_of_what_is_not_done();
+        Self::warn_of_what_is_weaker(&chosen);
+        // A container that starts again must find the pod's namespaces as they were.
+        if chosen.len() > 1 || self.args.detach {
             run.share_namespaces(&*self.machine.engine).map_err(|error| words(&error))?;
         }
-        Self::warn_of_what_is_weaker(&chosen);
 
-        let (init, main): (Vec<&EffectiveContainer>, Vec<_>) =
-            chosen.iter().partition(|container| container.kind == ContainerKind::Init && self.args.container.is_none());
-        for container in init {
-            let exit = self.start(&run, container)?.running().wait().map_err(|error| super::chain(&error))?;
-            if exit != engine::Exit::Code(0) {
-                super::complain(&format!("init container {:?} ended with {}", container.name, exit.code()));
-                return Ok(Exit::Passed(exit.code()));
-            }
-        }
-        // A kubelet starts sidecars first, and ends them once the main containers have ended: dropping them does.
-        let (sidecars, main): (Vec<&EffectiveContainer>, Vec<_>) = main
-            .into_iter()
-            .partition(|container| container.kind == ContainerKind::Sidecar && self.args.container.is_none());
-        let mut beside = Vec::new();
-        for container in sidecars {
-            beside.push(self.start(&run, container)?);
-        }
-        let mut started = Vec::new();
-        for container in main {
-            started.push(self.start(&run, container)?);
-        }
-        // The first main container decides.
-        let mut status = 0;
-        for (i, container) in started.iter_mut().enumerate() {
-            let exit = container.running().wait().map_err(|error| super::chain(&error))?;
-            if i == 0 {
-                status = exit.code();
-            }
-        }
-        Ok(Exit::Passed(status))
+        let grace = self.workload.spec.termination_grace_period_seconds.unwrap_or(30);
+        let options = LifeOptions {
+            restart: self.restart(),
+            grace: Duration::from_secs(u64::try_from(grace).unwrap_or(0)),
+            logs: self.args.detach,
+            stay: self.args.detach && !self.args.rm,
+            signals: &signals,
+        };
+        let record = self.record(&pod, &state)?;
+        let mut ready = self.args.detach.then(|| record.name.clone());
+        let mut tell = |event: Event<'_>| tell(event, &mut ready);
+        let exit = life::live(&run, &*self.machine.engine, &members, record, &options, &mut tell)
+            .map_err(|error| words(&error))?;
+        Ok(Exit::Passed(exit.code()))
     }
 
-    /// The containers to run: all but ephemeral ones, or the one that is named. Main containers come before sidecars,
-    /// so that the first main one decides the exit status.
+    /// A pod's name names one pod, as in a namespace of a cluster.
+    fn refuse_second(&self, pod: &Pod) -> Result<(), String> {
+        let name = pod.metadata.name.as_deref().unwrap_or_default();
+        let same = |other: &&FoundPod| other.record.name == name && other.record.namespace == self.namespace();
+        match running::all()?.iter().find(same) {
+            Some(_) => Err(format!("pod {name:?} runs already; `ringfence rm {name}` ends it")),
+            None => Ok(()),
+        }
+    }
+
+    fn namespace(&self) -> &str {
+        Some(self.workload.namespace()).filter(|namespace| !namespace.is_empty()).unwrap_or("default")
+    }
+
+    fn record(&self, pod: &Pod, state: &StateDir) -> Result<PodRecord, String> {
+        let supervisor = ProcessRecord::of(std::process::id()).map_err(|error| format!("cannot read /proc: {error}"))?;
+        Ok(PodRecord {
+            id: state.path().file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default(),
+            name: pod.metadata.name.clone().unwrap_or_default(),
+            namespace: self.namespace().to_owned(),
+            created: life::now(),
+            detached: self.args.detach,
+            supervisor,
+            phase: PodPhase::Pending,
+            containers: Vec::new(),
+        })
+    }
+
+    fn restart(&self) -> Restart {
+        match (self.args.restart, self.args.detach, self.workload.spec.restart_policy.as_deref()) {
+            (Some(RestartArg::OnFailure), ..) | (None, true, Some("OnFailure")) => Restart::OnFailure,
+            // Whoever waits for a run wants to see its end.
+            (Some(RestartArg::Never), ..) | (None, false, _) | (None, true, Some("Never")) => Restart::Never,
+            (Some(RestartArg::Always), ..) | (None, true, _) => Restart::Always,
+        }
+    }
+
+    fn member<'m>(&'m self, container: &'m EffectiveContainer) -> Result<Member<'m>, String> {
+        let command = machine::command(self.workload, container, self.facts, &self.args.command)
+            .map_err(|error| format!("container {:?}: {error}; give one after --", container.name))?;
+        for (name, what) in &command.unresolved {
+            super::warn(&format!(
+                "container {:?}: variable {name} is not set, as {what} is not known here",
+                container.name
+            ));
+        }
+        let picked = self.args.container.is_some() || !self.args.command.is_empty();
+        Ok(Member {
+            container,
+            kind: if picked { ContainerKind::Main } else { container.kind },
+            rootfs: self.machine.rootfs(container, self.facts),
+            process: command.process,
+            stop_signal: self.stop_signal(&container.name)?,
+        })
+    }
+
+    fn declared(&self) -> impl Iterator<Item = &Container> {
+        self.workload.spec.init_containers.iter().flatten().chain(&self.workload.spec.containers)
+    }
+
+    /// `lifecycle.stopSignal`.
+    fn stop_signal(&self, name: &str) -> Result<i32, String> {
+        let declared = self.declared().find(|declared| declared.name == name);
+        let signal = declared.and_then(|declared| declared.lifecycle.as_ref()?.stop_signal.as_deref());
+        match signal {
+            None => Ok(Signal::TERM.as_raw()),
+            Some(signal) => stop_signal::number(signal)
+                .ok_or_else(|| format!("container {name:?}: {signal:?} is no signal that can be sent here (lifecycle.stopSignal)")),
+        }
+    }
+
+    /// What a kubelet would do while the pod runs, and this does not.
+    fn warn_of_what_is_not_done(&self) {
+        for declared in self.declared() {
+            let probes = [
+                (declared.liveness_probe.is_some(), "livenessProbe"),
+                (declared.readiness_probe.is_some(), "readinessProbe"),
+                (declared.startup_probe.is_some(), "startupProbe"),
+                (declared.lifecycle.as_ref().is_some_and(|hooks| hooks.post_start.is_some()), "lifecycle.postStart"),
+                (declared.lifecycle.as_ref().is_some_and(|hooks| hooks.pre_stop.is_some()), "lifecycle.preStop"),
+            ];
+            let fields: Vec<_> = probes.iter().filter(|(declared, _)| *declared).map(|(_, field)| *field).collect();
+            if !fields.is_empty() {
+                super::warn(&format!("container {:?}: {} is not run here", declared.name, fields.join(", ")));
+            }
+        }
+    }
+
+    /// The containers to run: all but ephemeral ones that nobody asked for, or the one that is named.
     fn chosen<'e>(&self, effective: &'e EffectivePod) -> Result<Vec<&'e EffectiveContainer>, String> {
         if let Some(name) = &self.args.container {
             let found = effective.containers.iter().find(|container| container.name == *name);
@@ -195,28 +311,19 @@ impl Run<'_> {
             let main = effective.containers.iter().find(|container| container.kind == ContainerKind::Main);
             return Ok(main.into_iter().collect());
         }
-        let mut chosen: Vec<_> =
-            effective.containers.iter().filter(|container| container.kind != ContainerKind::Ephemeral).collect();
-        chosen.sort_by_key(|container| match container.kind {
-            ContainerKind::Init => 0,
-            ContainerKind::Main => 1,
-            ContainerKind::Sidecar | ContainerKind::Ephemeral => 2,
-        });
-        Ok(chosen)
-    }
-
-    fn start(&self, run: &PodRun<'_>, container: &EffectiveContainer) -> Result<Started, String> {
-        let command = machine::command(self.workload, container, self.facts, &self.args.command)
-            .map_err(|error| format!("container {:?}: {error}; give one after --", container.name))?;
-        for (name, what) in &command.unresolved {
-            super::warn(&format!(
-                "container {:?}: variable {name} is not set, as {what} is not known here",
-                container.name
-            ));
+        for name in &self.args.ephemeral {
+            let is_there = |container: &EffectiveContainer| {
+                container.kind == ContainerKind::Ephemeral && container.name == *name
+            };
+            if !effective.containers.iter().any(is_there) {
+                return Err(format!("the pod has no ephemeral container called {name:?}"));
+            }
         }
-        let rootfs = self.machine.rootfs(container, self.facts);
-        run.start(&*self.machine.engine, container, &rootfs, &command.process, engine::Stdio::Inherit)
-            .map_err(|error| format!("container {:?}: {}", container.name, words(&error)))
+        // The order of the manifest: init containers and sidecars first.
+        let is_wanted = |container: &&EffectiveContainer| {
+            container.kind != ContainerKind::Ephemeral || self.args.ephemeral.contains(&container.name)
+        };
+        Ok(effective.containers.iter().filter(is_wanted).collect())
     }
 
     /// A context is never weaker than declared without a word.
@@ -232,6 +339,27 @@ impl Run<'_> {
             super::warn("not root: containers of another user than the first one's cannot be started");
         }
     }
+}
+
+/// Says what happens; `ready` is the name of a pod that someone waits for to be ready.
+fn tell(event: Event<'_>, ready: &mut Option<String>) -> io::Result<()> {
+    match event {
+        Event::Ready => match ready.take() {
+            Some(name) => return detach::ready(&name),
+            None => return Ok(()),
+        },
+        Event::InitFailed(name, exit) => {
+            super::complain(&format!("init container {name:?} ended with {}", exit.code()));
+        }
+        Event::BackOff(name, wait) => {
+            super::warn(&format!("container {name:?} has ended; it starts again in {} s", wait.as_secs()));
+        }
+        Event::NotStarted(name, error) => super::warn(&format!("container {name:?}: {}", words(error))),
+        Event::Ending(grace) => {
+            super::warn(&format!("ending the containers, within {} s; at once if asked again", grace.as_secs()));
+        }
+    }
+    Ok(())
 }
 
 fn words(error: &RunError) -> String {

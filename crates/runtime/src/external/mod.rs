@@ -169,6 +169,14 @@ impl Running for Container {
         Ok(exit)
     }
 
+    fn watch(&self) -> io::Result<std::os::fd::OwnedFd> {
+        if self.ended.is_some() {
+            // It never ran, or was gone before it was seen: an end of file says so.
+            return Ok(rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?.0);
+        }
+        pidfd(&self.child)
+    }
+
     fn signal(&self, signal: i32) -> Result<(), StartError> {
         if self.ended.is_some() {
             return Ok(());

@@ -12,7 +12,7 @@ use crate::sys::clone::clone3;
 
 /// Makes a user namespace, and lets it go.
 pub(crate) fn user_namespace() -> io::Result<()> {
-    let (_, process) = clone3(libc::CLONE_NEWUSER as u64, None, || {})?;
+    let (_, process) = clone3(libc::CLONE_NEWUSER as u64, None, None, || {})?;
     waitid(WaitId::PidFd(process.as_fd()), WaitIdOptions::EXITED)?;
     Ok(())
 }

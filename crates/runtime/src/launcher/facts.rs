@@ -209,6 +209,11 @@ fn unified(mount: &str, own: &str) -> Option<PathBuf> {
     Some(PathBuf::from(format!("{point}{below}")))
 }
 
+/// The directory of a cgroup that a line of /proc/PID/cgroup names, if the line of mountinfo is of its hierarchy.
+pub(super) fn cgroup_directory(mount: &str, group: &str) -> Option<PathBuf> {
+    unified(mount, group).or_else(|| hierarchy(mount, group).map(|found| PathBuf::from(found.path)))
+}
+
 /// The cgroup v1 hierarchies that are mounted, with the launcher's own cgroup in each; see cgroups(7) and
 /// proc_pid_mountinfo(5).
 fn hierarchies() -> io::Result<Vec<Hierarchy>> {

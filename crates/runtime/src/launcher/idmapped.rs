@@ -40,7 +40,7 @@ pub(super) fn mount(asked: &IdMapped) -> Result<OwnedFd, StartError> {
 /// A user namespace with the mapping: it lives as long as something holds it, not as long as its process.
 fn namespace(asked: &IdMapped) -> Result<OwnedFd, StartError> {
     let failed = |source| StartError::Step { step: "make a user namespace for a mount (mounts)".to_owned(), source };
-    let (pid, process) = clone3(libc::CLONE_NEWUSER as u64, None, || {
+    let (pid, process) = clone3(libc::CLONE_NEWUSER as u64, None, None, || {
         // Until it is killed. It does nothing, and has nothing to do when it is woken.
         loop {
             rustix::event::pause();

@@ -24,6 +24,7 @@
 
 pub(crate) mod attempt;
 mod child;
+mod exec;
 mod facts;
 mod guard;
 mod idmapped;
@@ -40,6 +41,7 @@ mod text;
 use oci_spec::runtime::Spec;
 
 use crate::engine::{Engine, Launch, Running, StartError};
+pub use exec::{Exec, Home};
 use facts::Facts;
 use plan::{Plan, Policy};
 

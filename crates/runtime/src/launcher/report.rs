@@ -135,6 +135,11 @@ impl Report {
         self.set(PID, pid);
     }
 
+    /// Where the kernel itself writes the process ID, as the keeper sees it, before the process runs.
+    pub(super) fn pid_word(&self) -> &AtomicU32 {
+        self.word(PID)
+    }
+
     pub(super) fn pid(&self) -> u32 {
         self.get(PID)
     }

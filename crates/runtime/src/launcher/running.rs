@@ -79,6 +79,10 @@ impl Running for Container {
         })
     }
 
+    fn watch(&self) -> io::Result<OwnedFd> {
+        self.keeper.try_clone()
+    }
+
     fn signal(&self, signal: i32) -> Result<(), StartError> {
         let failed =
             |source| StartError::Machinery { what: format!("cannot send signal {signal} to the container"), source };

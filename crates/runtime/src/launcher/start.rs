@@ -44,8 +44,9 @@ pub(super) fn start(plan: &Plan, stdio: Stdio, keep: Vec<OwnedFd>) -> Result<Con
         needed: &needed,
         guard: guard.as_ref(),
         free,
+        dialogue: None,
     };
-    let (pid, keeper) = sys::clone::clone3(u64::from(plan.keeper.own), None, || {
+    let (pid, keeper) = sys::clone::clone3(u64::from(plan.keeper.own), None, None, || {
         child::keep(&start, &mut state);
     })
     .map_err(|source| StartError::Step { step: plan.keeper.to_string(), source })?;
@@ -72,21 +73,21 @@ pub(super) fn start(plan: &Plan, stdio: Stdio, keep: Vec<OwnedFd>) -> Result<Con
 }
 
 /// The descriptors of both sides.
-struct Descriptors {
-    executed: OwnedFd,
-    executed_child: OwnedFd,
-    go: OwnedFd,
-    go_child: OwnedFd,
-    launcher: OwnedFd,
-    place: Vec<(RawFd, RawFd)>,
-    needed: Vec<RawFd>,
-    free: u32,
+pub(super) struct Descriptors {
+    pub(super) executed: OwnedFd,
+    pub(super) executed_child: OwnedFd,
+    pub(super) go: OwnedFd,
+    pub(super) go_child: OwnedFd,
+    pub(super) launcher: OwnedFd,
+    pub(super) place: Vec<(RawFd, RawFd)>,
+    pub(super) needed: Vec<RawFd>,
+    pub(super) free: u32,
     /// What is placed, open until the child has its copies.
-    held: Vec<OwnedFd>,
+    pub(super) held: Vec<OwnedFd>,
 }
 
 impl Descriptors {
-    fn new(stdio: Stdio, keep: Vec<OwnedFd>) -> io::Result<Self> {
+    pub(super) fn new(stdio: Stdio, keep: Vec<OwnedFd>) -> io::Result<Self> {
         const STREAMS: RawFd = 3;
         let free = STREAMS + i32::try_from(keep.len()).map_err(io::Error::other)?;
         // Everything that the child needs lies above the numbers that the container keeps, so that placing those
@@ -138,7 +139,7 @@ fn with_guard(mut needed: Vec<RawFd>, guard: Option<Guard>, free: u32) -> io::Re
 }
 
 /// Waits until nobody holds the other end.
-fn await_end(executed: &OwnedFd) -> io::Result<()> {
+pub(super) fn await_end(executed: &OwnedFd) -> io::Result<()> {
     loop {
         let mut fds = [PollFd::new(executed, PollFlags::IN)];
         match poll(&mut fds, None) {
@@ -150,7 +151,7 @@ fn await_end(executed: &OwnedFd) -> io::Result<()> {
 }
 
 /// What the child's last words mean.
-fn refusal(plan: &Plan, progress: Progress) -> StartError {
+pub(super) fn refusal(plan: &Plan, progress: Progress) -> StartError {
     let Progress { phase, index, errno, text } = progress;
     let step = match phase {
         Phase::Check => {
@@ -185,6 +186,6 @@ fn refusal(plan: &Plan, progress: Progress) -> StartError {
     }
 }
 
-fn machinery(what: &'static str) -> impl Fn(io::Error) -> StartError {
+pub(super) fn machinery(what: &'static str) -> impl Fn(io::Error) -> StartError {
     move |source| StartError::Machinery { what: what.to_owned(), source }
 }

@@ -1,14 +1,18 @@
 //! Running a pod's containers here: volumes, root file system, spec and engine put together, and what the probe saw.
 
+pub mod attach;
 mod error;
 mod etc;
 mod home;
+pub mod life;
+pub mod log;
 mod mapping;
 mod observed;
 pub(crate) mod pipe;
 mod probe_binary;
 mod sandbox;
 mod seccomp;
+pub mod signals;
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
@@ -64,6 +68,8 @@ pub struct PodRun<'a> {
     serial: Cell<u32>,
     sandbox: RefCell<Option<Started>>,
     join: Cell<JoinedNamespaces>,
+    /// Whether each container's spec is kept for `exec`.
+    keep_specs: Cell<bool>,
 }
 
 /// A started container; dropping it ends it and removes what was prepared for it.
@@ -73,6 +79,8 @@ pub struct Started {
     _work_dir: WorkDir,
     /// What its root file system was made from.
     pub source: rootfs::RootfsSource,
+    /// Whether a cgroup was made for it.
+    pub cgroup: bool,
 }
 
 impl Started {
@@ -145,6 +153,7 @@ impl<'a> PodRun<'a> {
             serial: Cell::new(0),
             sandbox: RefCell::new(None),
             join: Cell::new(JoinedNamespaces::default()),
+            keep_specs: Cell::new(false),
         })
     }
 
@@ -174,6 +183,11 @@ impl<'a> PodRun<'a> {
         self.join.set(sandbox::joined(self.effective, started.running().pid()));
         self.sandbox.replace(Some(started));
         Ok(())
+    }
+
+    /// Keeps the spec of each container that is started from now on in the state directory, for `exec`.
+    pub fn keep_specs(&self) {
+        self.keep_specs.set(true);
     }
 
     /// Runs the probe in place of the container's command and returns what it saw.
@@ -301,8 +315,11 @@ impl<'a> PodRun<'a> {
             },
         )?;
         let work_dir = WorkDir(self.options.state.dir(&format!("work/{name}"), 0o700)?);
+        if probe.is_none() && self.keep_specs.get() {
+            self.options.state.write_spec(&container.name, &with_limits(&spec))?;
+        }
         let launch = Launch { id: &id, spec: &spec, work_dir: &work_dir.0, stdio, keep: Vec::new() };
-        Ok(Started { running: engine.start(launch)?, _work_dir: work_dir, source })
+        Ok(Started { running: engine.start(launch)?, _work_dir: work_dir, source, cgroup: false })
     }
 
     /// The container as declared, which is there because the effective one was made from it.
@@ -346,4 +363,43 @@ impl<'a> PodRun<'a> {
     fn probe_binary(&self) -> Result<PathBuf, RunError> {
         probe_binary::probe_binary(self.options.state, self.options.binary, self.mappings.is_some(), self.unprivileged)
     }
+}
+
+/// The spec with the resource limits that a process gets without any in the spec: those of this process, which starts
+/// it. A further process must get the same, whoever starts that.
+fn with_limits(spec: &oci_spec::runtime::Spec) -> oci_spec::runtime::Spec {
+    use oci_spec::runtime::{PosixRlimitBuilder, PosixRlimitType as Type};
+    use rustix::process::Resource;
+    const ALL: [(Type, Resource); 15] = [
+        (Type::RlimitCpu, Resource::Cpu),
+        (Type::RlimitFsize, Resource::Fsize),
+        (Type::RlimitData, Resource::Data),
+        (Type::RlimitStack, Resource::Stack),
+        (Type::RlimitCore, Resource::Core),
+        (Type::RlimitRss, Resource::Rss),
+        (Type::RlimitNproc, Resource::Nproc),
+        (Type::RlimitNofile, Resource::Nofile),
+        (Type::RlimitMemlock, Resource::Memlock),
+        (Type::RlimitAs, Resource::As),
+        (Type::RlimitLocks, Resource::Locks),
+        (Type::RlimitSigpending, Resource::Sigpending),
+        (Type::RlimitMsgqueue, Resource::Msgqueue),
+        (Type::RlimitNice, Resource::Nice),
+        (Type::RlimitRtprio, Resource::Rtprio),
+    ];
+    let mut spec = spec.clone();
+    if let Some(process) = spec.process_mut() {
+        let mut limits = process.rlimits().clone().unwrap_or_default();
+        for (typ, resource) in ALL {
+            if limits.iter().any(|limit| limit.typ() == typ) {
+                continue;
+            }
+            let own = rustix::process::getrlimit(resource);
+            let value = |value: Option<u64>| value.unwrap_or(u64::MAX);
+            let limit = PosixRlimitBuilder::default().typ(typ).soft(value(own.current)).hard(value(own.maximum)).build();
+            limits.extend(limit);
+        }
+        process.set_rlimits(Some(limits));
+    }
+    spec
 }

@@ -4,6 +4,7 @@
 mod base;
 mod clean;
 mod guardian;
+mod record;
 
 use std::fs::{self, DirBuilder, File, Permissions};
 use std::io::{self, Read as _};
@@ -15,6 +16,8 @@ use rustix::fs::FlockOperation;
 pub use base::base_dir;
 pub(crate) use clean::remove;
 pub use guardian::main as guardian_main;
+pub(crate) use record::{log_path, start_time};
+pub use record::{ContainerRecord, ContainerState, FoundPod, PodPhase, PodRecord, ProcessRecord, pods_in};
 
 /// The name of a file in `work/*/` that holds a command, its arguments separated by NUL bytes, which ends what an engine
 /// has started there. It runs when the run was killed.
@@ -113,6 +116,15 @@ impl Drop for StateDir {
             guardian.dismiss();
         }
     }
+}
+
+/// Removes the directories of runs that are gone, as the start of a run does.
+pub fn sweep_base() -> Result<(), StateError> {
+    let base = base_dir()?;
+    let base_lock = base::open(&base)?;
+    rustix::fs::flock(&base_lock, FlockOperation::LockExclusive).map_err(|errno| io_error("lock", &base)(errno.into()))?;
+    sweep(&base);
+    Ok(())
 }
 
 /// Removes the directories below `base` whose runs are gone.

@@ -4,6 +4,8 @@
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
+use std::sync::atomic::AtomicU32;
+
 use rustix::process::Pid;
 
 /// `struct clone_args` of <linux/sched.h>.
@@ -26,28 +28,37 @@ struct CloneArgs {
 const CLONE_INTO_CGROUP: u64 = 0x2_0000_0000;
 const CLONE_CLEAR_SIGHAND: u64 = 0x1_0000_0000;
 const CLONE_PIDFD: u64 = 0x1000;
+const CLONE_PARENT_SETTID: u64 = 0x10_0000;
 
 /// Runs `child` in a copy of this process with the namespaces of `namespaces` (CLONE_NEW* flags), in a
 /// cgroup if one is given, and returns the copy's process ID and pidfd to the caller. Signal handlers are back to their defaults in the copy.
+///
+/// Where `tid` is given, it has the copy's process ID, as this process sees it, before the copy runs.
 ///
 /// `child` runs as after fork(2) in a process that may have had other threads: it must only make system calls on data
 /// that was there before. No allocation, no locks, no unwinding. If it returns, the copy ends.
 pub(crate) fn clone3(
     namespaces: u64,
     cgroup: Option<BorrowedFd<'_>>,
+    tid: Option<&AtomicU32>,
     child: impl FnOnce(),
 ) -> io::Result<(Pid, OwnedFd)> {
     let mut pidfd: libc::c_int = -1;
     let args = CloneArgs {
-        flags: namespaces | CLONE_PIDFD | CLONE_CLEAR_SIGHAND | if cgroup.is_some() { CLONE_INTO_CGROUP } else { 0 },
+        flags: namespaces
+            | CLONE_PIDFD
+            | CLONE_CLEAR_SIGHAND
+            | if cgroup.is_some() { CLONE_INTO_CGROUP } else { 0 }
+            | if tid.is_some() { CLONE_PARENT_SETTID } else { 0 },
         pidfd: (&raw mut pidfd).addr() as u64,
+        parent_tid: tid.map_or(0, |tid| tid.as_ptr().addr() as u64),
         exit_signal: libc::SIGCHLD as u64,
         cgroup: cgroup.map_or(0, |cgroup| cgroup.as_raw_fd() as u64),
         ..CloneArgs::default()
     };
-    // SAFETY: the arguments point at a clone_args of the size that is passed and at a c_int for the pidfd, both alive
-    // over the call. Without CLONE_VM the child has its own copy of all memory, so that the one stack is used by one
-    // process each. What the child may do there is the contract above; the callers are in `launcher` alone.
+    // SAFETY: the arguments point at a clone_args of the size that is passed, at a c_int for the pidfd, and at an atomic
+    // of the size of a pid_t, all alive over the call. Without CLONE_VM the child has its own copy of all memory, so that
+    // the one stack is used by one process each. What the child may do there is the contract above; the callers are in `launcher` alone.
     let result = unsafe { libc::syscall(libc::SYS_clone3, &raw const args, size_of::<CloneArgs>()) };
     match result {
         -1 => Err(io::Error::last_os_error()),

@@ -41,3 +41,22 @@ fn set_mask(mask: u64) -> rustix::io::Result<()> {
     };
     super::check(result).map(drop)
 }
+
+/// Blocks these signals in the calling thread and gives a descriptor that reads them instead (signalfd(2)). Neither blocks
+/// the other: it is close-on-exec and does not wait.
+pub(crate) fn watch(signals: &[i32]) -> rustix::io::Result<std::os::fd::OwnedFd> {
+    use std::os::fd::FromRawFd as _;
+    let mask = signals.iter().fold(0_u64, |mask, signal| mask | 1 << (signal - 1));
+    // SAFETY: the set is 8 bytes, as said; no old set is asked for.
+    let result = unsafe {
+        libc::syscall(libc::SYS_rt_sigprocmask, libc::SIG_BLOCK, &raw const mask, std::ptr::null::<u64>(), SIGSET_BYTES)
+    };
+    super::check(result)?;
+    // SAFETY: the kernel reads the 8 bytes of the set; -1 asks for a new descriptor.
+    let result = unsafe {
+        libc::syscall(libc::SYS_signalfd4, -1, &raw const mask, SIGSET_BYTES, libc::SFD_CLOEXEC | libc::SFD_NONBLOCK)
+    };
+    let fd = super::check(result)?;
+    // SAFETY: signalfd4 has given a new descriptor, which nobody else knows.
+    Ok(unsafe { std::os::fd::OwnedFd::from_raw_fd(fd as i32) })
+}

@@ -18,6 +18,12 @@ pub(super) fn place(start: &Start<'_>) -> Done {
     Ok(())
 }
 
+/// Closes all but the standard streams and the ends of the dialogue.
+pub(super) fn keep_dialogue(start: &Start<'_>) -> Done {
+    let dialogue = start.dialogue.as_ref().ok_or(Errno::BADF)?;
+    Ok(super::keeper::close_all_but(&dialogue.kept)?)
+}
+
 /// Opens this process's directory in the host's /proc, and says its process ID there.
 pub(super) fn open_process(start: &Start<'_>, state: &mut State) -> Done {
     let directory = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;

@@ -35,7 +35,9 @@ pub(in crate::launcher) fn keep(start: &Start<'_>, state: &mut State) -> ! {
     let cgroup = start.guard.map(|guard| guard.group.as_fd());
     // A cgroup namespace made here would begin at the keeper's cgroup; the container makes it in its own.
     let later = if cgroup.is_some() { Kind::Cgroup.flag() } else { 0 };
-    let cloned = clone::clone3(u64::from(start.plan.keeper.container & !later), cgroup, || {
+    // In a container that runs already, the process has no /proc in which it could look itself up.
+    let tid = start.dialogue.as_ref().map(|_| start.report.pid_word());
+    let cloned = clone::clone3(u64::from(start.plan.keeper.container & !later), cgroup, tid, || {
         contain(start, state);
     });
     match cloned {
@@ -126,7 +128,7 @@ fn end_orphans() {
 }
 
 /// Closes all descriptors but these, which are in ascending order.
-fn close_all_but(kept: &[RawFd]) -> Result<(), Errno> {
+pub(super) fn close_all_but(kept: &[RawFd]) -> Result<(), Errno> {
     let mut next = 0;
     for fd in kept {
         let fd = u32::try_from(*fd).map_err(|_negative| Errno::BADF)?;
@@ -152,6 +154,18 @@ fn read_byte(from: BorrowedFd<'_>) -> Result<bool, Errno> {
 /// Waits for the launcher to have written the mappings.
 pub(super) fn await_go(start: &Start<'_>) -> Done {
     if read_byte(start.go.as_fd())? { Ok(()) } else { Err(Errno::CANCELED.into()) }
+}
+
+/// Says that this process waits, and does so until the launcher lets it go on. Its end is a refusal.
+pub(super) fn await_turn(start: &Start<'_>) -> Done {
+    let dialogue = start.dialogue.as_ref().ok_or(Errno::BADF)?;
+    loop {
+        match rustix::io::write(&dialogue.says, &[1]) {
+            Err(Errno::INTR) => {}
+            written => break written?,
+        }
+    };
+    if read_byte(dialogue.hears.as_fd())? { Ok(()) } else { Err(Errno::CANCELED.into()) }
 }
 
 pub(super) fn open_namespace(state: &mut State, slot: usize, path: &CStr) -> Done {

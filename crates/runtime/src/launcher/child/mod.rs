@@ -9,7 +9,7 @@ mod links;
 mod mounts;
 mod paths;
 mod proc;
-mod verify;
+pub(super) mod verify;
 
 use std::os::fd::{BorrowedFd, OwnedFd, RawFd};
 
@@ -38,6 +38,19 @@ pub(super) struct Start<'a> {
     pub(super) guard: Option<&'a Guard>,
     /// The first number that the container does not keep.
     pub(super) free: u32,
+    /// For a process in a container that runs already.
+    pub(super) dialogue: Option<Dialogue>,
+}
+
+/// How a process that is started in a running container and the launcher take turns: the process has no /proc that can
+/// be trusted, and no descriptor that leads to the host, so the launcher looks at it from outside.
+pub(super) struct Dialogue {
+    /// The process says that it waits.
+    pub(super) says: OwnedFd,
+    /// The launcher says that it may go on.
+    pub(super) hears: OwnedFd,
+    /// All descriptors that the process has beside its streams, in ascending order.
+    pub(super) kept: Vec<RawFd>,
 }
 
 /// What steps leave for later ones. The lists have their length before the clone.
@@ -89,6 +102,18 @@ impl State {
 }
 
 impl State {
+    /// The namespaces that are joined.
+    pub(super) fn namespaces(&self) -> &[Option<OwnedFd>] {
+        &self.namespaces
+    }
+
+    /// Takes a namespace that the launcher has opened.
+    pub(super) fn hold_namespace(&mut self, slot: usize, namespace: OwnedFd) {
+        if let Some(place) = self.namespaces.get_mut(slot) {
+            *place = Some(namespace);
+        }
+    }
+
     /// Puts a mount where a step will look for it.
     pub(super) fn give(&mut self, slot: usize, tree: OwnedFd) {
         if let Some(place) = self.trees.get_mut(slot) {
@@ -175,6 +200,18 @@ fn perform(start: &Start<'_>, state: &mut State, action: &Action) -> Done {
         }
         Action::AdoptOrphans => keeper::adopt_orphans(state),
 
+        Action::ForgetHost => {
+            forget_host(state);
+            Ok(())
+        }
+        Action::KeepDialogue => descriptors::keep_dialogue(start),
+        Action::AwaitTurn => keeper::await_turn(start),
+        Action::OwnTerminal => Ok(rustix::process::ioctl_tiocsctty(rustix::stdio::stdin())?),
+        Action::DieWithParent => {
+            Ok(rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL))?)
+        }
+        Action::VerifyOwn => verify::own(start),
+
         Action::NewCgroupNamespace => Ok(sys::clone::new_cgroup_namespace()?),
         Action::PlaceDescriptors => descriptors::place(start),
         Action::ResetSignals => Ok(sys::signal::reset()?),
@@ -237,6 +274,17 @@ fn perform(start: &Start<'_>, state: &mut State, action: &Action) -> Done {
         Action::VerifyProcess => verify::process(start, state),
         Action::Filter(program) => Ok(sys::seccomp::install(program.instructions(), program.flags()).map(drop)?),
         Action::VerifyFilter(proof) => verify::filter(start, state, *proof),
+    }
+}
+
+/// Closes what leads to the host: the container's processes could take it from a process that they can trace.
+fn forget_host(state: &mut State) {
+    state.proc = None;
+    state.process = None;
+    state.null = None;
+    state.status = [None, None];
+    for namespace in &mut state.namespaces {
+        *namespace = None;
     }
 }
 

@@ -61,7 +61,7 @@ pub(super) fn process(start: &Start<'_>, state: &mut State) -> Done {
             | Wanted::Capabilities { .. }
             | Wanted::NoNewPrivs(_)
             | Wanted::Umask(_) => in_status(status, &check.wanted),
-            wanted => elsewhere(state, wanted),
+            wanted => elsewhere(held(state.process.as_ref())?, &state.namespaces, wanted),
         };
         compare(start, index, found)?;
     }
@@ -153,13 +153,51 @@ fn text(value: &[u8]) -> Found {
     other(format_args!("{:?}", std::str::from_utf8(value).unwrap_or("not UTF-8")))
 }
 
-fn elsewhere(state: &State, wanted: &Wanted) -> Found {
-    let process = held(state.process.as_ref())?;
+/// What only the process itself can tell: its limits and its working directory.
+fn by_itself(wanted: &Wanted) -> Found {
     match wanted {
         Wanted::Limit { resource, limit } => {
             let found = rustix::process::getrlimit(*resource);
             if found == *limit { same() } else { other(format_args!("{:?}, {:?}", found.current, found.maximum)) }
         }
+        Wanted::Directory(path) => directory(path),
+        _ => same(), // Compared by others.
+    }
+}
+
+/// Compares what only the process itself can tell; the launcher compares the rest.
+pub(super) fn own(start: &Start<'_>) -> Done {
+    for (index, check) in about(start, |_| true) {
+        compare(start, index, by_itself(&check.wanted))?;
+    }
+    Ok(())
+}
+
+/// Compares, from outside, what the kernel says of a process whose directory in the host's /proc is given. `status` is
+/// what its status file says; `with_filter` is whether its seccomp filter is installed already.
+pub(in crate::launcher) fn from_outside(
+    process: BorrowedFd<'_>,
+    status: &[u8],
+    namespaces: &[Option<std::os::fd::OwnedFd>],
+    wanted: &Wanted,
+    with_filter: bool,
+) -> Result<Option<String>, Errno> {
+    let found = match wanted {
+        Wanted::Seccomp { mode, filters } if with_filter => seccomp(status, *mode, *filters),
+        Wanted::Seccomp { .. } | Wanted::Limit { .. } | Wanted::Directory(_) => same(),
+        Wanted::Uid(_)
+        | Wanted::Gid(_)
+        | Wanted::Groups { .. }
+        | Wanted::Capabilities { .. }
+        | Wanted::NoNewPrivs(_)
+        | Wanted::Umask(_) => in_status(status, wanted),
+        wanted => elsewhere(process, namespaces, wanted),
+    }?;
+    Ok(found.map(|text| String::from_utf8_lossy(text.as_bytes()).into_owned()))
+}
+
+fn elsewhere(process: BorrowedFd<'_>, namespaces: &[Option<std::os::fd::OwnedFd>], wanted: &Wanted) -> Found {
+    match wanted {
         Wanted::OomScoreAdj(value) => {
             let mut buffer = [0; 16];
             let found = read_file(process, c"oom_score_adj", &mut buffer)?;
@@ -183,7 +221,7 @@ fn elsewhere(state: &State, wanted: &Wanted) -> Found {
         }
         Wanted::JoinedNamespace { kind, slot } => {
             let found = statat(process, kind.link(), AtFlags::empty())?.st_ino;
-            let named = fstat(held(state.namespaces.get(*slot).and_then(Option::as_ref))?)?.st_ino;
+            let named = fstat(held(namespaces.get(*slot).and_then(Option::as_ref))?)?.st_ino;
             if found == named { same() } else { other(format_args!("{}:[{found}], not [{named}]", kind.name())) }
         }
         Wanted::Hostname(name) => {
@@ -194,7 +232,7 @@ fn elsewhere(state: &State, wanted: &Wanted) -> Found {
             let found = rustix::system::uname();
             if found.domainname().to_bytes() == name { same() } else { text(found.domainname().to_bytes()) }
         }
-        Wanted::Directory(path) => directory(path),
+        Wanted::Limit { .. } | Wanted::Directory(_) => by_itself(wanted),
         _ => same(), // Compared by `in_status`, `filter` or `files`.
     }
 }

@@ -40,6 +40,19 @@ pub(crate) enum Action {
     /// Adopt what the container leaves behind, so that it can be ended.
     AdoptOrphans,
 
+    /// Close everything that leads to the host, before the container's processes can see this one.
+    ForgetHost,
+    /// Close all but the standard streams and the ends of the dialogue with the launcher.
+    KeepDialogue,
+    /// Say that this process waits, and wait until the launcher lets it go on.
+    AwaitTurn,
+    /// Make the terminal at standard input the controlling one.
+    OwnTerminal,
+    /// Die when the parent dies.
+    DieWithParent,
+    /// Compare what only the process itself can tell.
+    VerifyOwn,
+
     /// Make the cgroup that guards devices the highest that the container can see, so that it cannot leave it.
     NewCgroupNamespace,
     /// Put the standard streams and the kept descriptors under their numbers.
@@ -218,6 +231,12 @@ impl fmt::Display for Action {
             Self::OomScoreAdj(value) => write!(f, "set the OOM score adjustment to {value}"),
             Self::HideMemory => f.write_str("keep other processes from tracing the set-up"),
             Self::AdoptOrphans => f.write_str("adopt orphans"),
+            Self::ForgetHost => f.write_str("close what leads to the host"),
+            Self::KeepDialogue => f.write_str("keep the standard streams alone"),
+            Self::AwaitTurn => f.write_str("wait for the launcher"),
+            Self::OwnTerminal => f.write_str("take the terminal"),
+            Self::DieWithParent => f.write_str("die with the keeper"),
+            Self::VerifyOwn => f.write_str("verify the limits and the working directory"),
             Self::NewCgroupNamespace => f.write_str("make a cgroup namespace"),
             Self::PlaceDescriptors => f.write_str("place file descriptors"),
             Self::ResetSignals => f.write_str("reset signals"),

@@ -182,11 +182,16 @@ fn filter(asked: &Asked<'_>) -> Result<Option<Program>, StartError> {
     Ok(program)
 }
 
+/// What the filter answers to a system call without arguments.
+pub(super) fn answer(program: &Program, call: libc::c_long) -> Option<Verdict> {
+    let arch = if cfg!(target_arch = "aarch64") { seccomp::AUDIT_ARCH_AARCH64 } else { seccomp::AUDIT_ARCH_X86_64 };
+    let number = u32::try_from(call).unwrap_or(u32::MAX);
+    program.evaluate(&Call::new(arch, number)).ok()
+}
+
 /// How the filter shows to the process that is under it.
 fn proof(program: &Program) -> Proof {
-    let arch = if cfg!(target_arch = "aarch64") { seccomp::AUDIT_ARCH_AARCH64 } else { seccomp::AUDIT_ARCH_X86_64 };
-    let number = u32::try_from(libc::SYS_read).unwrap_or(u32::MAX);
-    match program.evaluate(&Call::new(arch, number)) {
+    match answer(program, libc::SYS_read).ok_or(()) {
         Ok(Verdict::Allow | Verdict::Log) => Proof::Read,
         Ok(Verdict::Errno(errno)) if errno != 0 => Proof::Refusal,
         _ => Proof::Answer,

@@ -8,6 +8,7 @@ mod check;
 mod command;
 mod credentials;
 mod devices;
+mod exec;
 mod files;
 mod mounts;
 mod namespaces;
@@ -26,6 +27,7 @@ use crate::engine::StartError;
 pub(super) use action::{Action, IdMapped, MountAction, Node, Proof, Source};
 pub(super) use check::{Check, MountWords, Wanted};
 pub(super) use command::Command;
+pub(super) use exec::Inhabited;
 pub(super) use namespaces::{Keeper, Mapping};
 pub(super) use path::Target;
 

@@ -1,0 +1,186 @@
+//! `run -d`, `ps`, `exec`, `logs` and `rm` from the outside, on the real kernel: as whoever runs the tests.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot run its subject fails")]
+
+mod common;
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use common::{Ran, ringfence};
+use serde_json::Value;
+
+/// A pod that is removed at the end of its test, however that ends. Names are the tests' own: others run beside.
+struct Pod {
+    name: String,
+}
+
+impl Pod {
+    fn start(manifest: &str) -> Self {
+        let name = format!("t{}-{}", std::process::id(), NEXT.fetch_add(1, std::sync::atomic::Ordering::Relaxed));
+        let ran = ringfence(["run", "-d", "-"], manifest.replace("NAME", &name));
+        assert_eq!((ran.code, ran.out.trim_end()), (0, name.as_str()), "{}", ran.err);
+        Self { name }
+    }
+
+    fn exec(&self, args: &[&str]) -> Ran {
+        ringfence(["exec", &self.name].into_iter().chain(args.iter().copied()), "")
+    }
+
+    fn shown(&self) -> Option<Value> {
+        let ran = ringfence(["ps", "-o", "json"], "");
+        assert_eq!(ran.code, 0, "{}", ran.err);
+        let all: Vec<Value> = serde_json::from_str(&ran.out).unwrap();
+        all.into_iter().find(|pod| pod["name"] == self.name.as_str())
+    }
+}
+
+static NEXT: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(0);
+
+impl Drop for Pod {
+    fn drop(&mut self) {
+        ringfence(["rm", "-f", &self.name], "");
+    }
+}
+
+fn simple(command: &str) -> String {
+    format!(
+        "apiVersion: v1\nkind: Pod\nmetadata: {{name: NAME}}\nspec:\n  terminationGracePeriodSeconds: 1\n  restartPolicy: Never\n  \
+         containers:\n  - {{name: c, image: i, command: [sh, -c, {command:?}]}}\n"
+    )
+}
+
+fn wait_until(what: &str, mut done: impl FnMut() -> bool) {
+    let end = Instant::now() + Duration::from_secs(20);
+    while !done() {
+        assert!(Instant::now() < end, "{what}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+fn state_dir(id: &str) -> PathBuf {
+    if rustix::process::geteuid().is_root() {
+        return Path::new("/run/ringfence").join(id);
+    }
+    let runtime = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from).filter(|dir| dir.is_dir());
+    let own = || std::env::temp_dir().join(format!("ringfence-{}", rustix::process::geteuid().as_raw()));
+    runtime.map_or_else(own, |dir| dir.join("ringfence")).join(id)
+}
+
+#[test]
+fn a_pod_that_is_left_running_is_shown_entered_read_and_removed() {
+    let pod = Pod::start(&simple("echo out; echo err >&2; sleep 60"));
+    let shown = pod.shown().unwrap();
+    assert_eq!((&shown["phase"], &shown["containers"][0]["state"]), (&"Running".into(), &"running".into()), "{shown}");
+    let id = shown["id"].as_str().unwrap().to_owned();
+    let process = PathBuf::from(format!("/proc/{}", shown["containers"][0]["pid"]));
+    assert!(process.exists());
+
+    let ran = pod.exec(&["-e", "SAID=hello", "--", "sh", "-c", "echo $SAID; exit 7"]);
+    assert_eq!((ran.code, ran.out.as_str()), (7, "hello\n"), "{}", ran.err);
+    let echoed = ringfence(["exec", "-i", &pod.name, "--", "cat"], "through\nand through");
+    assert_eq!((echoed.code, echoed.out.as_str()), (0, "through\nand through"), "{}", echoed.err);
+    let missing = pod.exec(&["--", "ringfence-has-no-such-command"]);
+    assert_eq!(missing.code, 125);
+    assert!(missing.err.contains("cannot execute"), "{}", missing.err);
+
+    wait_until("the log says nothing", || ringfence(["logs", &pod.name], "").err.contains("err"));
+    let logs = ringfence(["logs", &pod.name], "");
+    assert_eq!((logs.code, logs.out.as_str(), logs.err.as_str()), (0, "out\n", "err\n"));
+
+    let second = ringfence(["run", "-d", "-"], simple("true").replace("NAME", &pod.name));
+    assert_eq!(second.code, 125);
+    assert!(second.err.contains("runs already"), "{}", second.err);
+
+    // By its ID, too. The shell ignores SIGTERM, as the first process of a PID namespace does, and is killed in the end.
+    let removed = ringfence(["rm", &id], "");
+    assert_eq!((removed.code, removed.out.trim_end()), (0, pod.name.as_str()), "{}", removed.err);
+    assert!(!process.exists() && !state_dir(&id).exists());
+    assert_eq!(ringfence(["rm", &pod.name], "").code, 2);
+}
+
+#[test]
+fn a_supervisor_that_is_killed_leaves_nothing_and_is_not_shown() {
+    let pod = Pod::start(&simple("sleep 60"));
+    let shown = pod.shown().unwrap();
+    let supervisor = rustix::process::Pid::from_raw(shown["supervisorPid"].as_i64().unwrap() as i32).unwrap();
+    rustix::process::kill_process(supervisor, rustix::process::Signal::KILL).unwrap();
+    wait_until("the pod is still shown", || pod.shown().is_none());
+    let process = PathBuf::from(format!("/proc/{}", shown["containers"][0]["pid"]));
+    wait_until("the container still runs", || !process.exists());
+    let dir = state_dir(shown["id"].as_str().unwrap());
+    wait_until("the state directory is still there", || !dir.exists());
+    let mounts = std::fs::read_to_string("/proc/self/mountinfo").unwrap();
+    assert!(!mounts.contains(&dir.display().to_string()));
+}
+
+#[test]
+fn a_pod_that_has_ended_stays_with_its_logs_until_it_is_removed() {
+    let pod = Pod::start(&simple("echo done; exit 3"));
+    wait_until("it has not ended", || pod.shown().unwrap()["phase"] == "Failed");
+    let container = pod.shown().unwrap()["containers"][0].clone();
+    assert_eq!((&container["state"], &container["exitCode"]), (&"terminated".into(), &3.into()), "{container}");
+    assert_eq!(ringfence(["logs", "-f", &pod.name], "").out, "done\n");
+    assert_eq!(pod.exec(&["--", "true"]).code, 125);
+}
+
+#[test]
+fn init_containers_come_first_and_one_that_fails_is_the_pods_end() {
+    let manifest = "apiVersion: v1\nkind: Pod\nmetadata: {name: order}\nspec:\n  initContainers:\n  \
+        - {name: one, image: i, command: [echo, one]}\n  \
+        - {name: beside, image: i, restartPolicy: Always, command: [sh, -c, \"trap 'echo ended; exit 0' TERM; echo beside; while :; do sleep 0.05; done\"]}\n  \
+        - {name: two, image: i, command: [sh, -c, sleep 0.3; echo two]}\n  \
+        containers:\n  - {name: c, image: i, command: [sh, -c, echo main; exit 5]}\n";
+    let ran = ringfence(["run", "-"], manifest);
+    assert_eq!((ran.code, ran.out.as_str()), (5, "one\nbeside\ntwo\nmain\nended\n"), "{}", ran.err);
+    let ran = ringfence(["run", "-"], manifest.replace("echo two", "exit 9"));
+    assert_eq!((ran.code, ran.out.as_str()), (9, "one\nbeside\nended\n"), "{}", ran.err);
+    let left = manifest.replace("echo two", "exit 9").replace("name: order", "name: order, namespace: left");
+    let ran = ringfence(["run", "-d", "--restart", "Never", "--rm", "-"], left);
+    assert_eq!((ran.code, ran.out.as_str()), (9, ""), "{}", ran.err);
+}
+
+/// What runs in a container and what is executed there later: the same of everything that restricts.
+#[test]
+fn a_command_gets_what_the_container_has_and_nothing_else() {
+    let pod = Pod::start(
+        "apiVersion: v1\nkind: Pod\nmetadata: {name: NAME}\nspec:\n  restartPolicy: Never\n  shareProcessNamespace: true\n  \
+         securityContext: {seccompProfile: {type: RuntimeDefault}}\n  containers:\n  \
+         - {name: c, image: i, workingDir: /tmp, command: [sleep, '60'], securityContext: {allowPrivilegeEscalation: false, \
+         capabilities: {drop: [ALL], add: [CHOWN, SYS_PTRACE]}}}\n  \
+         - {name: other, image: i, command: [sleep, '60']}\n",
+    );
+    let keep = ["Uid", "Gid", "Groups", "Umask", "Cap", "NoNewPrivs", "Seccomp", "SigB", "SigI", "SigC"];
+    let of = |text: &str| -> Vec<String> {
+        text.lines().filter(|line| keep.iter().any(|name| line.starts_with(name))).map(str::to_owned).collect()
+    };
+    let pid = pod.shown().unwrap()["containers"][0]["pid"].clone();
+    let path = |name: &str| format!("/proc/{pid}/{name}");
+    let first = of(&std::fs::read_to_string(path("status")).unwrap());
+    let ran = pod.exec(&["--", "cat", "/proc/self/status"]);
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    assert_eq!(of(&ran.out), first);
+    assert!(first.iter().any(|line| line == "Seccomp:\t2") && first.iter().any(|line| line == "NoNewPrivs:\t1"));
+
+    let limits = pod.exec(&["--", "cat", "/proc/self/limits"]);
+    assert_eq!(limits.out, std::fs::read_to_string(path("limits")).unwrap());
+    let cgroup = pod.exec(&["--", "readlink", "/proc/self/ns/cgroup", "/proc/self/ns/mnt", "/proc/self/ns/pid"]);
+    let links: Vec<String> = ["cgroup", "mnt", "pid"]
+        .map(|name| std::fs::read_link(path(&format!("ns/{name}"))).unwrap().display().to_string())
+        .into();
+    assert_eq!(cgroup.out.lines().collect::<Vec<_>>(), links);
+    assert_eq!(pod.exec(&["--", "pwd"]).out, "/tmp\n");
+    // Nothing but the streams, and those are pipes of its own.
+    let open = pod.exec(&["--", "sh", "-c", "for fd in /proc/self/fd/*; do readlink $fd; done"]);
+    assert!(open.out.lines().all(|link| link.starts_with("pipe:[") || link.starts_with("/proc/")), "{}", open.out);
+    // The keeper is not to be seen from inside.
+    let seen = pod.exec(&["--", "sh", "-c", "cat /proc/[0-9]*/comm"]);
+    assert!(!seen.out.contains("exec"), "{}", seen.out);
+}
+
+#[test]
+fn a_terminal_is_one_of_the_containers_own() {
+    let pod = Pod::start(&simple("sleep 60"));
+    let ran = ringfence(["exec", "-t", &pod.name, "--", "sh", "-c", "tty; test -t 0 && test -t 2 && echo $TERM | wc -l"], "");
+    assert_eq!((ran.code, ran.out.replace("\r\n", "\n").as_str()), (0, "/dev/pts/0\n1\n"), "{}", ran.err);
+}

@@ -3,7 +3,9 @@
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Parser, Subcommand};
 
-use crate::commands::{check, exec, explain, image, logs, node, prove, ps, read, rm, run, scc, serve, simulate, snapshot, sync, volume};
+use crate::commands::{
+    check, exec, explain, image, logs, node, prove, ps, read, rm, run, scc, serve, simulate, snapshot, sync, volume,
+};
 use crate::exit::Exit;
 
 const STYLES: Styles = Styles::styled()

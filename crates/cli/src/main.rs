@@ -21,8 +21,8 @@ mod operators;
 mod pods;
 mod progress;
 mod render;
-mod store;
 mod running;
+mod store;
 mod view;
 mod yaml;
 

@@ -181,6 +181,7 @@ fn a_command_gets_what_the_container_has_and_nothing_else() {
 #[test]
 fn a_terminal_is_one_of_the_containers_own() {
     let pod = Pod::start(&simple("sleep 60"));
-    let ran = ringfence(["exec", "-t", &pod.name, "--", "sh", "-c", "tty; test -t 0 && test -t 2 && echo $TERM | wc -l"], "");
+    let ran =
+        ringfence(["exec", "-t", &pod.name, "--", "sh", "-c", "tty; test -t 0 && test -t 2 && echo $TERM | wc -l"], "");
     assert_eq!((ran.code, ran.out.replace("\r\n", "\n").as_str()), (0, "/dev/pts/0\n1\n"), "{}", ran.err);
 }

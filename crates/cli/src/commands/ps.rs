@@ -60,11 +60,22 @@ struct ShownContainer<'a> {
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase", tag = "state")]
 enum ShownState<'a> {
-    Waiting { reason: &'a str, message: &'a str },
+    Waiting {
+        reason: &'a str,
+        message: &'a str,
+    },
     #[serde(rename_all = "camelCase")]
-    Running { pid: u32, since: u64 },
+    Running {
+        pid: u32,
+        since: u64,
+    },
     #[serde(rename_all = "camelCase")]
-    Terminated { exit_code: u8, signal: i32, reason: &'a str, at: u64 },
+    Terminated {
+        exit_code: u8,
+        signal: i32,
+        reason: &'a str,
+        at: u64,
+    },
 }
 
 pub(crate) fn main(args: &Args) -> Exit {
@@ -160,8 +171,9 @@ fn text(pods: &[FoundPod]) -> std::io::Result<()> {
         ]);
     }
     let mut out = super::stdout(true);
-    let widths: Vec<usize> =
-        (0..6).map(|column| rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max().unwrap_or(0)).collect();
+    let widths: Vec<usize> = (0..6)
+        .map(|column| rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max().unwrap_or(0))
+        .collect();
     for row in &rows {
         let mut line = String::new();
         for (cell, width) in row.iter().zip(&widths) {

@@ -99,7 +99,11 @@ fn await_end(pod: &FoundPod) -> Result<(), String> {
             if !pod.path.exists() {
                 return Ok(());
             }
-            return Err(format!("pod {:?} has ended, and {} could not be removed", pod.record.name, pod.path.display()));
+            return Err(format!(
+                "pod {:?} has ended, and {} could not be removed",
+                pod.record.name,
+                pod.path.display()
+            ));
         }
         let pause = Timespec { tv_sec: 0, tv_nsec: 5_000_000 };
         let _ = poll(&mut [], Some(&pause));

@@ -225,7 +225,8 @@ impl Run<'_> {
     }
 
     fn record(&self, pod: &Pod, state: &StateDir) -> Result<PodRecord, String> {
-        let supervisor = ProcessRecord::of(std::process::id()).map_err(|error| format!("cannot read /proc: {error}"))?;
+        let supervisor =
+            ProcessRecord::of(std::process::id()).map_err(|error| format!("cannot read /proc: {error}"))?;
         Ok(PodRecord {
             id: state.path().file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default(),
             name: pod.metadata.name.clone().unwrap_or_default(),
@@ -276,8 +277,9 @@ impl Run<'_> {
         let signal = declared.and_then(|declared| declared.lifecycle.as_ref()?.stop_signal.as_deref());
         match signal {
             None => Ok(Signal::TERM.as_raw()),
-            Some(signal) => stop_signal::number(signal)
-                .ok_or_else(|| format!("container {name:?}: {signal:?} is no signal that can be sent here (lifecycle.stopSignal)")),
+            Some(signal) => stop_signal::number(signal).ok_or_else(|| {
+                format!("container {name:?}: {signal:?} is no signal that can be sent here (lifecycle.stopSignal)")
+            }),
         }
     }
 
@@ -312,9 +314,8 @@ impl Run<'_> {
             return Ok(main.into_iter().collect());
         }
         for name in &self.args.ephemeral {
-            let is_there = |container: &EffectiveContainer| {
-                container.kind == ContainerKind::Ephemeral && container.name == *name
-            };
+            let is_there =
+                |container: &EffectiveContainer| container.kind == ContainerKind::Ephemeral && container.name == *name;
             if !effective.containers.iter().any(is_there) {
                 return Err(format!("the pod has no ephemeral container called {name:?}"));
             }

@@ -61,13 +61,9 @@ impl Home {
             .ok_or(Errno::SRCH)
             .and_then(|pid| pidfd_open(pid, PidfdFlags::empty()))
             .map_err(|errno| failed(errno.into()))?;
-        let directory = openat(
-            CWD,
-            format!("/proc/{pid}"),
-            OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC,
-            Mode::empty(),
-        )
-        .map_err(|errno| failed(errno.into()))?;
+        let directory =
+            openat(CWD, format!("/proc/{pid}"), OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
+                .map_err(|errno| failed(errno.into()))?;
         let mut namespaces = Vec::new();
         for kind in Kind::ALL {
             let stat = |from: &OwnedFd| statat(from, kind.link(), AtFlags::empty()).map(|stat| stat.st_ino);
@@ -76,8 +72,9 @@ impl Home {
             };
             let joined = openat(&directory, kind.link(), OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())
                 .map_err(|errno| step("open the container's namespaces")(errno.into()))?;
-            let found =
-                rustix::fs::fstat(&joined).map_err(|errno| step("open the container's namespaces")(errno.into()))?.st_ino;
+            let found = rustix::fs::fstat(&joined)
+                .map_err(|errno| step("open the container's namespaces")(errno.into()))?
+                .st_ino;
             let name = kind.link().to_str().unwrap_or_default().trim_start_matches("ns/");
             if record.namespaces.get(name) != Some(&found) {
                 return Err(StartError::Mismatch {
@@ -285,8 +282,14 @@ fn compare(plan: &Plan, directory: &OwnedFd, state: &State, seen: Seen) -> Resul
     io::Read::read_to_end(&mut fs::File::from(file), &mut status).map_err(&failed)?;
     let is_filter = |check: &&super::plan::Check| matches!(check.wanted, super::plan::Wanted::Seccomp { .. });
     for check in plan.checks.iter().filter(|check| seen != Seen::Filter || is_filter(check)) {
-        let found = verify::from_outside(directory.as_fd(), &status, state.namespaces(), &check.wanted, seen != Seen::AllButFilter)
-            .map_err(|errno| failed(errno.into()))?;
+        let found = verify::from_outside(
+            directory.as_fd(),
+            &status,
+            state.namespaces(),
+            &check.wanted,
+            seen != Seen::AllButFilter,
+        )
+        .map_err(|errno| failed(errno.into()))?;
         if let Some(found) = found {
             return Err(StartError::Mismatch { field: check.field.clone(), wanted: check.wanted.to_string(), found });
         }

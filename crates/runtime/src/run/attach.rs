@@ -161,7 +161,8 @@ impl Terminal {
         let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
         let how = ResolveFlags::IN_ROOT | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
         // Looked at before it is opened: to open a device can be to act on it.
-        let seen = openat2(root, c"dev/pts/ptmx", OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty(), how)?;
+        let seen =
+            openat2(root, c"dev/pts/ptmx", OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty(), how)?;
         let is_ptmx = |fd: &OwnedFd| -> io::Result<bool> {
             let stat = fstat(fd)?;
             Ok(FileType::from_raw_mode(stat.st_mode) == FileType::CharacterDevice

@@ -122,14 +122,7 @@ pub fn live(
 ) -> Result<Exit, RunError> {
     let slots = members
         .iter()
-        .map(|member| Slot {
-            member,
-            live: None,
-            ended: None,
-            due: None,
-            back_off: FIRST_BACK_OFF,
-            deadline: None,
-        })
+        .map(|member| Slot { member, live: None, ended: None, due: None, back_off: FIRST_BACK_OFF, deadline: None })
         .collect();
     run.keep_specs();
     let mut life = Life { run, engine, slots, record, options, stage: Stage::Init(0), end_by: None, failed: None };
@@ -406,10 +399,8 @@ impl Life<'_> {
             .min()
             // What was killed already is waited for a little at a time.
             .map(|at| at.saturating_duration_since(now).max(Duration::from_millis(5)));
-        let timeout = next.map(|left| Timespec {
-            tv_sec: left.as_secs().min(3600) as i64,
-            tv_nsec: i64::from(left.subsec_nanos()),
-        });
+        let timeout = next
+            .map(|left| Timespec { tv_sec: left.as_secs().min(3600) as i64, tv_nsec: i64::from(left.subsec_nanos()) });
         let live = || self.slots.iter().filter_map(|slot| slot.live.as_ref());
         let watched = live().map(|live| live.watch.as_fd());
         let printed = live().filter_map(|live| live.log.as_ref()).flat_map(Log::fds);
@@ -449,7 +440,8 @@ impl Life<'_> {
             slot.ended = Some(exit);
             slot.deadline = None;
             let (kind, name) = (slot.member.kind, &slot.member.container.name);
-            let again = self.end_by.is_none() && self.stage != Stage::EndSidecars && is_again(kind, self.options.restart, exit);
+            let again =
+                self.end_by.is_none() && self.stage != Stage::EndSidecars && is_again(kind, self.options.restart, exit);
             if again {
                 if ran >= GOOD_RUN {
                     slot.back_off = FIRST_BACK_OFF;

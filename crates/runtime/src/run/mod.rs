@@ -396,7 +396,8 @@ fn with_limits(spec: &oci_spec::runtime::Spec) -> oci_spec::runtime::Spec {
             }
             let own = rustix::process::getrlimit(resource);
             let value = |value: Option<u64>| value.unwrap_or(u64::MAX);
-            let limit = PosixRlimitBuilder::default().typ(typ).soft(value(own.current)).hard(value(own.maximum)).build();
+            let limit =
+                PosixRlimitBuilder::default().typ(typ).soft(value(own.current)).hard(value(own.maximum)).build();
             limits.extend(limit);
         }
         process.set_rlimits(Some(limits));

@@ -16,8 +16,8 @@ use rustix::fs::FlockOperation;
 pub use base::base_dir;
 pub(crate) use clean::remove;
 pub use guardian::main as guardian_main;
-pub(crate) use record::{log_path, start_time};
 pub use record::{ContainerRecord, ContainerState, FoundPod, PodPhase, PodRecord, ProcessRecord, pods_in};
+pub(crate) use record::{log_path, start_time};
 
 /// The name of a file in `work/*/` that holds a command, its arguments separated by NUL bytes, which ends what an engine
 /// has started there. It runs when the run was killed.
@@ -122,7 +122,8 @@ impl Drop for StateDir {
 pub fn sweep_base() -> Result<(), StateError> {
     let base = base_dir()?;
     let base_lock = base::open(&base)?;
-    rustix::fs::flock(&base_lock, FlockOperation::LockExclusive).map_err(|errno| io_error("lock", &base)(errno.into()))?;
+    rustix::fs::flock(&base_lock, FlockOperation::LockExclusive)
+        .map_err(|errno| io_error("lock", &base)(errno.into()))?;
     sweep(&base);
     Ok(())
 }

@@ -164,7 +164,7 @@ pub(super) fn await_turn(start: &Start<'_>) -> Done {
             Err(Errno::INTR) => {}
             written => break written?,
         }
-    };
+    }
     if read_byte(dialogue.hears.as_fd())? { Ok(()) } else { Err(Errno::CANCELED.into()) }
 }
 

@@ -9,7 +9,9 @@
 use oci_spec::runtime::Spec;
 
 use super::namespaces::Keeper;
-use super::{Action, Asked, Command, Draft, LAUNCHER, Plan, Policy, Proof, Step, Wanted, credentials, support, unsupported};
+use super::{
+    Action, Asked, Command, Draft, LAUNCHER, Plan, Policy, Proof, Step, Wanted, credentials, support, unsupported,
+};
 use crate::engine::StartError;
 use crate::launcher::facts::{Facts, Kind};
 use crate::seccomp::Verdict;
@@ -41,8 +43,15 @@ impl Plan {
         let mut draft = Draft::default();
         let confined = into.joined.contains(&Kind::User);
         let groups = if confined { !into.denies_groups } else { facts.has(crate::launcher::facts::SETGID) };
-        let mut keeper =
-            Keeper { own: 0, container: 0, steps: Vec::new(), mapping: None, joined: into.joined.len(), confined, groups };
+        let mut keeper = Keeper {
+            own: 0,
+            container: 0,
+            steps: Vec::new(),
+            mapping: None,
+            joined: into.joined.len(),
+            confined,
+            groups,
+        };
         credentials::plan(&asked, &keeper, &mut draft)?;
         let (labels, steps) = own_steps(std::mem::take(&mut draft.steps), into.terminal);
         keeper.steps = keeper_steps(&asked, into, groups, labels, &mut draft);
@@ -69,7 +78,13 @@ impl Plan {
 }
 
 /// Before the process starts: everything for which the host's `/proc` is needed, then the namespaces.
-fn keeper_steps(asked: &Asked<'_>, into: &Inhabited<'_>, groups: bool, labels: Vec<Step>, draft: &mut Draft) -> Vec<Step> {
+fn keeper_steps(
+    asked: &Asked<'_>,
+    into: &Inhabited<'_>,
+    groups: bool,
+    labels: Vec<Step>,
+    draft: &mut Draft,
+) -> Vec<Step> {
     let mut steps = Vec::new();
     let mut step = |field: &str, action| steps.push(Step { field: field.to_owned(), action });
     step("process", Action::PlaceDescriptors);

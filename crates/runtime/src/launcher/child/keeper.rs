@@ -162,7 +162,10 @@ pub(super) fn await_turn(start: &Start<'_>) -> Done {
     loop {
         match rustix::io::write(&dialogue.says, &[1]) {
             Err(Errno::INTR) => {}
-            written => break written?,
+            written => {
+                written?;
+                break;
+            }
         }
     }
     if read_byte(dialogue.hears.as_fd())? { Ok(()) } else { Err(Errno::CANCELED.into()) }

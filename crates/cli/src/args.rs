@@ -4,7 +4,8 @@ use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    check, exec, explain, image, logs, node, prove, ps, read, rm, run, scc, serve, simulate, snapshot, sync, volume,
+    check, exec, explain, image, logs, node, operator, prove, ps, read, rm, run, scc, serve, simulate, snapshot, sync,
+    volume,
 };
 use crate::exit::Exit;
 
@@ -39,6 +40,9 @@ You hold a manifest:
   prove    Declared, computed and observed side by side: start each context and read the kernel back
   read     What the bytes say, as Kubernetes reads them, and what a strict API server objects to
 
+You hold an operator's custom resource:
+  operator What is known of operators, and a profile of your own
+
 You hold this machine:
   node     What it can honour, and what of your manifests it cannot
   image    The local store of images: fill it, look into it, lock what it says of users
@@ -70,6 +74,7 @@ enum Command {
     Image(image::Args),
     Node(node::Args),
     Logs(logs::Args),
+    Operator(operator::Args),
     Prove(prove::Args),
     Ps(ps::Args),
     Read(read::Args),
@@ -109,6 +114,7 @@ impl Cli {
             Command::Explain(args) => explain::main(&args),
             Command::Image(args) => image::main(&args),
             Command::Node(args) => node::main(&args),
+            Command::Operator(args) => operator::main(&args),
             Command::Prove(args) => prove::main(&args),
             Command::Read(args) => read::main(&args),
             Command::Run(args) => run::main(&args),

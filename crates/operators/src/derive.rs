@@ -46,6 +46,9 @@ pub struct Note {
     pub message: String,
 }
 
+/// What operator bundles write where a namespace is decided at installation.
+const PLACEHOLDER: &str = "placeholder";
+
 /// Why a resource comes to nothing.
 pub(crate) struct Stop;
 
@@ -64,7 +67,7 @@ pub(crate) fn derive(document: &Document<'_>, object: &Object<'_>, operator: &In
         object_path: object.path.clone(),
         api_version: object.api_version.to_owned(),
         kind: object.kind.to_owned(),
-        namespace: text("metadata.namespace"),
+        namespace: Some(text("metadata.namespace")).filter(|name| name != PLACEHOLDER).unwrap_or_default(),
         name: text("metadata.name"),
         operator: operator.title(),
         ..Derived::default()

@@ -30,6 +30,7 @@
 #![forbid(unsafe_code)]
 
 mod cel;
+mod csv;
 mod derive;
 mod merge;
 mod operators;
@@ -41,6 +42,7 @@ mod settings;
 mod tree;
 mod version;
 
+pub use csv::{Csv, CsvFinding, Grant};
 pub use derive::{Derived, Note};
 pub use operators::{Item, Operators, built_in};
 pub use settings::{OperatorSetting, Platform, SettingError};

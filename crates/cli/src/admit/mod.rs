@@ -39,7 +39,7 @@ pub(crate) struct AsArgs {
 
     /// The namespace of what names none; otherwise `default`, or `project` where only --platform is given.
     #[arg(short, long, value_name = "NAMESPACE")]
-    namespace: Option<String>,
+    pub(crate) namespace: Option<String>,
 }
 
 impl AsArgs {

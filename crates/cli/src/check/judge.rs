@@ -35,16 +35,18 @@ pub(crate) struct Against<'a> {
     pub(crate) newest: Option<Version>,
     /// What becomes of custom resources.
     pub(crate) operators: &'a Operators,
+    /// The oldest OpenShift that operator bundles must run on.
+    pub(crate) platform_version: Option<&'a ringfence_operators::Version>,
     /// The cluster that is asked.
     pub(crate) judge: Option<&'a Judge<'a>>,
 }
 
 /// Judges every workload in `bytes`.
 pub(crate) fn judge(source: &str, bytes: &[u8], against: Against<'_>) -> Judgement {
-    let Against { standards, newest, operators, judge } = against;
+    let Against { standards, newest, operators, platform_version, judge } = against;
     let mut judgement = Judgement::default();
     for document in ringfence_manifest::read(bytes) {
-        let input = Input { source, document: &document, standards, newest, judge };
+        let input = Input { source, document: &document, standards, newest, platform_version, judge };
         if let Some(error) = document.error() {
             judgement.objects.push(input.broken(error));
             continue;
@@ -69,6 +71,7 @@ pub(super) struct Input<'a> {
     pub(super) document: &'a Document<'a>,
     standards: &'a [Standard],
     newest: Option<Version>,
+    pub(super) platform_version: Option<&'a ringfence_operators::Version>,
     pub(super) judge: Option<&'a Judge<'a>>,
 }
 

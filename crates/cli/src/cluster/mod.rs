@@ -119,7 +119,15 @@ impl ClusterArgs {
     /// Reads the cluster. What is wrong with it is said on standard error, and the rest is used; `None` if a running
     /// cluster cannot be asked at all.
     pub(crate) fn load(&self, needs: Needs) -> Option<Loaded> {
+        self.load_with(needs, vec![])
+    }
+
+    /// As [`load`](Self::load), with objects that will be on the cluster as well.
+    pub(crate) fn load_with(&self, needs: Needs, more: Vec<serde_json::Value>) -> Option<Loaded> {
         let mut builder = Builder::default();
+        for object in more {
+            builder.add("the manifests", object);
+        }
         let mut incomplete = false;
         let mut platform = self.platform;
         if self.live.is_given() {

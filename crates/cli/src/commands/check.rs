@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 use rayon::prelude::*;
-use ringfence_operators::Platform;
+use ringfence_operators::{Csv, Platform};
 use ringfence_pss::{Level, Version};
 
 use crate::admit::{AsArgs, Judge, describe};
@@ -61,6 +61,10 @@ pub(crate) struct Args {
     #[arg(long, value_name = "VERSION")]
     kube_version: Option<Version>,
 
+    /// The oldest OpenShift or OKD that operator bundles must run on, such as 4.10; otherwise minKubeVersion tells.
+    #[arg(long, value_name = "VERSION")]
+    platform_version: Option<ringfence_operators::Version>,
+
     /// How to print.
     #[arg(short, long, value_name = "FORMAT", default_value = "text")]
     output: Format,
@@ -112,8 +116,12 @@ pub(crate) fn main(args: &Args) -> Exit {
         let restricted = Standard { level: Level::Restricted, versions: Versions::One(Version::LATEST) };
         let asked = if args.standards.is_empty() { vec![restricted] } else { args.standards.clone() };
         let Some(operators) = args.operators.load(Platform::default()) else { return Exit::Failure };
-        let newest = args.kube_version;
-        return check(args, Against { standards: &asked, newest, operators: &operators, judge: None }, Exit::Clean);
+        let (newest, platform_version) = (args.kube_version, args.platform_version.as_ref());
+        return check(
+            args,
+            Against { standards: &asked, newest, operators: &operators, platform_version, judge: None },
+            Exit::Clean,
+        );
     }
     let pod_security = match args.pod_security.load(args.kube_version) {
         Ok(pod_security) => pod_security,
@@ -122,12 +130,38 @@ pub(crate) fn main(args: &Args) -> Exit {
             return Exit::Failure;
         }
     };
-    let Some(loaded) = args.cluster.load(Needs::Admission) else { return Exit::Failure };
+    let granted = granted(args);
+    let Some(loaded) = args.cluster.load_with(Needs::Admission, granted) else { return Exit::Failure };
     let judge = Judge::new(&loaded, pod_security, &args.who);
     let Some(operators) = args.operators.load(args.cluster.platform_of(&loaded)) else { return Exit::Failure };
-    let newest = args.kube_version;
-    let against = Against { standards: &args.standards, newest, operators: &operators, judge: Some(&judge) };
+    let (newest, platform_version) = (args.kube_version, args.platform_version.as_ref());
+    let against =
+        Against { standards: &args.standards, newest, operators: &operators, platform_version, judge: Some(&judge) };
     check(args, against, if loaded.incomplete { Exit::Failure } else { Exit::Clean })
+}
+
+/// What OLM will make beside the deployments of the operator bundles among the inputs: service accounts, and what they
+/// may do. Standard input is read once, and so grants nothing.
+fn granted(args: &Args) -> Vec<serde_json::Value> {
+    let (entries, _) = args.inputs.entries();
+    let imagined = !args.cluster.has_objects() && args.cluster.platform() == Some(Platform::OpenShift);
+    let installed = args.who.namespace.clone();
+    let installed = installed.unwrap_or_else(|| if imagined { "project" } else { "default" }.to_owned());
+    let mut objects = vec![];
+    for bytes in entries.iter().filter(|entry| **entry != Entry::Stdin).filter_map(|entry| entry.read().ok()) {
+        if memchr::memmem::find(&bytes, b"ClusterServiceVersion").is_none() {
+            continue;
+        }
+        for document in ringfence_manifest::read(&bytes) {
+            for object in document.objects().into_iter().filter(|object| Csv::is(object.api_version, object.kind)) {
+                let text = |path| object.node.find(path).and_then(ringfence_manifest::Node::as_str).unwrap_or_default();
+                let (name, own) = (text("metadata.name"), text("metadata.namespace"));
+                let namespace = if own.is_empty() || own == "placeholder" { &installed } else { own };
+                objects.extend(Csv::read(object.node).objects(name, namespace));
+            }
+        }
+    }
+    objects
 }
 
 fn check(args: &Args, against: Against<'_>, mut exit: Exit) -> Exit {

@@ -7,6 +7,7 @@ pub(crate) mod explain;
 pub(crate) mod image;
 pub(crate) mod logs;
 pub(crate) mod node;
+pub(crate) mod operator;
 pub(crate) mod prove;
 pub(crate) mod ps;
 pub(crate) mod read;

@@ -105,6 +105,12 @@ fn read_pod(
 ) -> Result<Box<Owned>, Box<AdmissionResponse>> {
     let not_a_pod = || Box::new(bad_request(&format!("failed to decode {pod_name}"), None));
     let json = object.ok_or_else(not_a_pod)?.get();
+    // A pod that is well formed says, if anything, that it is one: there is nothing else to find out.
+    if request.kind.is("", "v1", "Pod")
+        && let Ok(Pod { metadata, spec, .. }) = serde_json::from_str(json)
+    {
+        return Ok(Box::new(Owned { metadata, spec: spec.unwrap_or_default() }));
+    }
     let read = identify(json, &request.kind).and_then(|gvk| {
         let is_pod = gvk.group.is_empty() && gvk.version == "v1" && gvk.kind == "Pod";
         Ok((is_pod, read(gvk, json)?))

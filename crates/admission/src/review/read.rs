@@ -2,8 +2,12 @@
 
 use super::{AdmissionRequest, AdmissionResponse};
 use crate::decode::{GroupVersionKind, identify};
-use serde::{Deserialize, Serialize};
+use serde::{
+    Deserialize, Deserializer, Serialize,
+    de::{MapAccess, Visitor, value::MapAccessDeserializer},
+};
 use serde_json::value::RawValue;
+use std::{borrow::Cow, fmt, marker::PhantomData};
 
 const GROUP: &str = "admission.k8s.io";
 const KIND: &str = "AdmissionReview";
@@ -39,6 +43,9 @@ pub fn read(body: &[u8]) -> Result<AdmissionRequest, ReadError> {
     if body.is_empty() {
         return Err(ReadError::Empty);
     }
+    if let Some(request) = read_plain(body) {
+        return Ok(request);
+    }
     let undecodable = |detail: String| ReadError::Undecodable { detail };
     let text = std::str::from_utf8(body).map_err(|error| undecodable(error.to_string()))?;
     let v1 = GroupVersionKind { group: GROUP.to_owned(), version: "v1".to_owned(), kind: KIND.to_owned() };
@@ -53,6 +60,45 @@ pub fn read(body: &[u8]) -> Result<AdmissionRequest, ReadError> {
         return Err(undecodable("the request is no object".to_owned()));
     }
     serde_json::from_str(request.get()).map_err(|error| undecodable(error.to_string()))
+}
+
+/// Reads in one go what an API server sends. Everything else is left to those who can say what is wrong with it.
+fn read_plain(body: &[u8]) -> Option<AdmissionRequest> {
+    let text = std::str::from_utf8(body).ok()?;
+    let PlainReview { api_version, kind, request } = serde_json::from_str(text).ok()?;
+    let is_one = api_version == "admission.k8s.io/v1" && kind == KIND && text.trim_start().starts_with('{');
+    request.filter(|_| is_one).map(|Object(request)| request)
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct PlainReview<'b> {
+    #[serde(borrow)]
+    api_version: Cow<'b, str>,
+    #[serde(borrow)]
+    kind: Cow<'b, str>,
+    request: Option<Object<AdmissionRequest>>,
+}
+
+/// What is an object. Serde would take a list for the fields in their order.
+struct Object<T>(T);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Fields<T>(PhantomData<T>);
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for Fields<T> {
+            type Value = Object<T>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
+                T::deserialize(MapAccessDeserializer::new(map)).map(Object)
+            }
+        }
+        deserializer.deserialize_map(Fields(PhantomData))
+    }
 }
 
 /// The `AdmissionReview` that carries an answer.
@@ -97,6 +143,23 @@ mod tests {
         assert_eq!(error("{}"), "the AdmissionReview has no request");
         assert_eq!(error(r#"{"request":null}"#), "the AdmissionReview has no request");
         assert!(read(&[0xff, 0xfe]).is_err());
+    }
+
+    #[test]
+    fn the_short_way_leads_to_the_same_place() {
+        let typed = |request: &str| {
+            format!(r#"{{"kind":"AdmissionReview","apiVersion":"admission.k8s.io/v1","request":{request}}}"#)
+        };
+        for request in [r#"{"uid":"u","kind":{"kind":"Pod"},"object":{"a":[1]},"new":1}"#, "{}"] {
+            let plain = read_plain(typed(request).as_bytes()).unwrap();
+            let other = read(format!(r#"{{"request":{request}}}"#).as_bytes()).unwrap();
+            assert_eq!(format!("{plain:?}"), format!("{other:?}"));
+        }
+        for request in ["null", "[]", r#"["u"]"#, r#"{"uid":7}"#, "{"] {
+            assert!(read_plain(typed(request).as_bytes()).is_none(), "{request}");
+            assert!(read(typed(request).as_bytes()).is_err(), "{request}");
+        }
+        assert!(read_plain(br#"["admission.k8s.io/v1","AdmissionReview",{}]"#).is_none());
     }
 
     #[test]

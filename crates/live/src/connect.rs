@@ -52,6 +52,45 @@ pub async fn client(target: &Target) -> Result<(Client, String), ConnectError> {
     Ok((client, server))
 }
 
+/// The files and directories that a client reads, also later: the pod's own token, or the kubeconfig's files.
+pub fn files(target: &Target) -> Result<Vec<PathBuf>, ConnectError> {
+    let within = target.kubeconfig.is_none() && target.context.is_none() && env::var_os("KUBECONFIG").is_none();
+    if within && Config::incluster().is_ok() {
+        return Ok(vec![PathBuf::from("/var/run/secrets/kubernetes.io/serviceaccount")]);
+    }
+    let kubeconfig = read(target)?;
+    check_context(&kubeconfig, target.context.as_deref())?;
+    let current = target.context.as_ref().or(kubeconfig.current_context.as_ref());
+    let context = kubeconfig.contexts.iter().find(|context| Some(&context.name) == current);
+    let context = context.and_then(|context| context.context.as_ref());
+    let mut files: Vec<PathBuf> = target.kubeconfig.iter().cloned().collect();
+    if target.kubeconfig.is_none() {
+        let named = env::var_os("KUBECONFIG").filter(|named| !named.is_empty());
+        match named {
+            Some(named) => files.extend(env::split_paths(&named)),
+            None => files.extend(env::home_dir().map(|home| home.join(".kube/config"))),
+        }
+    }
+    let user = context.and_then(|context| context.user.as_ref());
+    for auth in
+        kubeconfig.auth_infos.iter().filter(|auth| Some(&auth.name) == user).filter_map(|a| a.auth_info.as_ref())
+    {
+        if auth.exec.is_some() {
+            return Err(ConnectError::Plugin);
+        }
+        files.extend(
+            [&auth.client_certificate, &auth.client_key, &auth.token_file].into_iter().flatten().map(PathBuf::from),
+        );
+    }
+    let cluster = context.map(|context| &context.cluster);
+    for cluster in
+        kubeconfig.clusters.iter().filter(|named| Some(&named.name) == cluster).filter_map(|c| c.cluster.as_ref())
+    {
+        files.extend(cluster.certificate_authority.as_ref().map(PathBuf::from));
+    }
+    Ok(files)
+}
+
 async fn configure(target: &Target) -> Result<Config, ConnectError> {
     let kubeconfig = read(target)?;
     check_context(&kubeconfig, target.context.as_deref())?;

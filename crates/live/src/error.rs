@@ -52,6 +52,9 @@ pub enum ConnectError {
         /// What is wrong.
         message: String,
     },
+    /// A program would have to be started for credentials, by who must start none.
+    #[error("the kubeconfig starts a program for credentials, which a server that is shut in cannot do")]
+    Plugin,
     /// The runtime cannot be started.
     #[error("cannot start the event loop")]
     Runtime(#[source] io::Error),

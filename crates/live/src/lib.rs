@@ -17,7 +17,7 @@ mod get;
 mod list;
 mod resource;
 
-pub use connect::{Cluster, Target, client};
+pub use connect::{Cluster, Target, client, files};
 pub use error::{ConnectError, ListError};
 pub use follow::{Event, follow};
 pub use get::get;

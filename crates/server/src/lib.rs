@@ -14,6 +14,7 @@ mod app;
 mod cluster;
 mod http;
 mod metrics;
+mod sandbox;
 mod server;
 mod settings;
 mod source;
@@ -21,7 +22,8 @@ mod tls;
 mod webhook;
 
 pub use cluster::Live;
-pub use server::{ServeError, Server};
+pub use sandbox::{Sandbox, SandboxError, Shut};
+pub use server::{ServeError, Server, listen};
 pub use settings::{Fail, Limits, Settings};
 pub use source::{AnyCluster, Source};
 pub use tls::{TlsError, TlsFiles};

@@ -32,6 +32,15 @@ pub enum ServeError {
     Signals(#[source] io::Error),
 }
 
+/// Takes an address. This comes before a sandbox, which may take the right to a low port away.
+pub fn listen(address: SocketAddr) -> Result<std::net::TcpListener, ServeError> {
+    let taken = std::net::TcpListener::bind(address).and_then(|listener| {
+        listener.set_nonblocking(true)?;
+        Ok(listener)
+    });
+    taken.map_err(|source| ServeError::Listen { address, source })
+}
+
 /// A server that listens already and answers nobody yet.
 pub struct Server {
     app: Arc<App>,
@@ -47,17 +56,18 @@ impl std::fmt::Debug for Server {
 }
 
 impl Server {
-    /// Takes the address and reads the certificate. Without TLS files everything goes in the clear. Must be called
-    /// within a tokio runtime.
-    pub async fn bind(
+    /// Reads the certificate, and serves on a socket that [`listen`] gave. Without TLS files everything goes in the
+    /// clear. Must be called within a tokio runtime.
+    pub fn new(
         settings: Settings,
+        listener: std::net::TcpListener,
         tls: Option<TlsFiles>,
         pod_security: PodSecurity,
         source: Arc<dyn Source>,
     ) -> Result<Self, ServeError> {
         let identity = tls.map(Identity::load).transpose()?.map(Arc::new);
         let address = settings.listen;
-        let listener = TcpListener::bind(address).await.map_err(|source| ServeError::Listen { address, source })?;
+        let listener = TcpListener::from_std(listener).map_err(|source| ServeError::Listen { address, source })?;
         let app = Arc::new(App::new(pod_security, source, settings.fail, &settings.limits));
         Ok(Self { app, settings, listener, identity })
     }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use ringfence_admission::cluster::Snapshot;
 use ringfence_admission::pod_security::{Limits as PodLimits, PodSecurity};
 use ringfence_live::Target;
-use ringfence_server::{Fail, Limits, Live, Server, Settings, Source, TlsFiles};
+use ringfence_server::{Fail, Limits, Live, Sandbox, Server, Settings, Shut, Source, TlsFiles};
 
 use super::{chain, complain};
 use crate::cluster::{ClusterArgs, Needs, PodSecurityArgs};
@@ -79,6 +79,12 @@ pub(crate) struct Args {
     #[arg(long, value_name = "SECONDS", default_value_t = 30)]
     drain_timeout: u64,
 
+    /// Do not shut the server in. Otherwise it gives up capabilities, new privileges, all files but those it reads
+    /// (Landlock) and all system calls but those it makes (seccomp), or does not start. `landlock`: go without that
+    /// alone, on kernels that have none.
+    #[arg(long, value_name = "PART", num_args = 0..=1, require_equals = true, default_missing_value = "all")]
+    no_sandbox: Option<Part>,
+
     /// How to log.
     #[arg(long, value_name = "FORMAT", default_value = "json")]
     log_format: log::Format,
@@ -95,6 +101,15 @@ Examples:
       --pod-security-config podsecurity.yaml                                     in the cluster that it watches
 
 SIGTERM ends it once every request under way is answered. Exit status: 0 it was told to end, 2 it could not serve.";
+
+/// What a sandbox may be without.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Part {
+    /// Everything.
+    All,
+    /// Landlock.
+    Landlock,
+}
 
 /// A number, or no limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -125,7 +140,6 @@ pub(crate) fn main(args: &Args) -> Exit {
         }
         From::Dump(Arc::new(loaded.snapshot))
     };
-    log::start(args.log_format, args.log_level);
     match serve(args, pod_security, cluster) {
         Ok(()) => Exit::Clean,
         Err(error) => {
@@ -133,6 +147,19 @@ pub(crate) fn main(args: &Args) -> Exit {
             Exit::Failure
         }
     }
+}
+
+/// Shuts this thread in, and with it all that are started later.
+fn shut_in(args: &Args, cluster: &From, tls: Option<&TlsFiles>) -> Result<Option<Shut>, Box<dyn std::error::Error>> {
+    if args.no_sandbox == Some(Part::All) {
+        return Ok(None);
+    }
+    let mut read = tls.map(TlsFiles::directories).unwrap_or_default();
+    if let From::Running(target) = cluster {
+        read.extend(ringfence_live::files(target)?);
+    }
+    let sandbox = Sandbox { read, without_landlock: args.no_sandbox == Some(Part::Landlock) };
+    Ok(Some(sandbox.enter()?))
 }
 
 /// Where the cluster's objects come from.
@@ -149,6 +176,16 @@ fn serve(args: &Args, pod_security: PodSecurity, cluster: From) -> Result<(), Bo
         drain_delay: Duration::from_secs(args.drain_delay),
         drain_timeout: Duration::from_secs(args.drain_timeout),
     };
+    let tls = tls(args);
+    let listener = ringfence_server::listen(args.listen)?;
+    let shut = shut_in(args, &cluster, tls.as_ref())?;
+    log::start(args.log_format, args.log_level);
+    match shut {
+        Some(Shut { landlock, seccomp_instructions }) => {
+            tracing::info!(capabilities = "none", no_new_privs = true, landlock, seccomp_instructions, "shut in")
+        }
+        None => tracing::warn!("not shut in: --no-sandbox"),
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
         let source: Arc<dyn Source> = match cluster {
@@ -159,7 +196,7 @@ fn serve(args: &Args, pod_security: PodSecurity, cluster: From) -> Result<(), Bo
                 Arc::new(Live::start(client, &server))
             }
         };
-        let server = Server::bind(settings, tls(args), pod_security, source).await?;
+        let server = Server::new(settings, listener, tls, pod_security, source)?;
         let (address, tls) = (server.address(), !args.insecure_http);
         let fail = if args.fail_open { "open" } else { "closed" };
         tracing::info!(%address, tls, fail, version = env!("CARGO_PKG_VERSION"), "listening");

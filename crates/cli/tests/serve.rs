@@ -128,6 +128,21 @@ fn says_so_when_it_fails_open() {
 }
 
 #[test]
+fn advises_with_the_fields_and_what_to_write() {
+    let config = tempfile::Builder::new().suffix(".yaml").tempfile().unwrap();
+    let yaml = "apiVersion: pod-security.admission.config.k8s.io/v1\nkind: PodSecurityConfiguration\ndefaults: {enforce: baseline}\n";
+    std::fs::write(config.path(), yaml).unwrap();
+    let server = Served::start(&["--pod-security-config", config.path().to_str().unwrap(), "--advisory", "--hints"]);
+    let response = server.review(&pod("shop", &json!({"hostNetwork": true, "containers": [{"name": "a"}]})));
+    assert_eq!(response["allowed"], true);
+    let warnings = response["warnings"].to_string();
+    assert!(warnings.contains("would be refused: ") && warnings.contains("spec.hostNetwork is true: "), "{warnings}");
+    assert!(response["auditAnnotations"]["would-refuse"].as_str().unwrap().contains("violates PodSecurity"));
+    let (_, metrics) = server.request("GET", "/metrics", "", b"");
+    assert!(metrics.contains(r#"ringfence_advised_total{webhook="pod-security"} 1"#), "{metrics}");
+}
+
+#[test]
 fn every_kind_of_garbage_gets_its_answer() {
     let server = Served::start(&[]);
     let deep = format!(r#"{{"request":{{"object":{}{}}}}}"#, "[".repeat(200_000), "]".repeat(200_000));

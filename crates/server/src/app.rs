@@ -1,7 +1,7 @@
 //! What every request has at hand.
 
 use crate::metrics::Metrics;
-use crate::settings::{Fail, Limits};
+use crate::settings::{Fail, Settings};
 use crate::source::{AnyCluster, Source};
 use ringfence_admission::admit::Pipeline;
 use ringfence_admission::pod_security::PodSecurity;
@@ -14,6 +14,7 @@ pub(crate) struct App {
     pub(crate) pod_security: PodSecurity,
     pub(crate) source: Arc<dyn Source>,
     pub(crate) fail: Fail,
+    pub(crate) advisory: bool,
     pub(crate) metrics: Metrics,
     /// For the bodies of all requests together.
     pub(crate) room: Semaphore,
@@ -23,13 +24,14 @@ pub(crate) struct App {
 }
 
 impl App {
-    pub(crate) fn new(pod_security: PodSecurity, source: Arc<dyn Source>, fail: Fail, limits: &Limits) -> Self {
+    pub(crate) fn new(pod_security: PodSecurity, source: Arc<dyn Source>, settings: &Settings) -> Self {
         Self {
             pod_security,
             source,
-            fail,
+            fail: settings.fail,
+            advisory: settings.advisory,
             metrics: Metrics::default(),
-            room: crate::http::room(limits.bodies),
+            room: crate::http::room(settings.limits.bodies),
             draining: AtomicBool::new(false),
             pipeline: RwLock::default(),
         }

@@ -68,7 +68,7 @@ impl Server {
         let identity = tls.map(Identity::load).transpose()?.map(Arc::new);
         let address = settings.listen;
         let listener = TcpListener::from_std(listener).map_err(|source| ServeError::Listen { address, source })?;
-        let app = Arc::new(App::new(pod_security, source, settings.fail, &settings.limits));
+        let app = Arc::new(App::new(pod_security, source, &settings));
         Ok(Self { app, settings, listener, identity })
     }
 

@@ -61,6 +61,8 @@ pub struct Settings {
     pub listen: SocketAddr,
     /// What to do with what cannot be judged.
     pub fail: Fail,
+    /// Whether to refuse nothing, and only say and count what would be refused.
+    pub advisory: bool,
     /// How much callers may take.
     pub limits: Limits,
     /// How long to go on serving after being told to end, with `/readyz` failing, so that everybody stops asking.

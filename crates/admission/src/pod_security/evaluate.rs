@@ -60,11 +60,19 @@ impl PodSecurity {
         }
         match refused {
             // The API server writes "violates" for what is, and "would violate" for what might have been.
-            Some(text) => response = forbidden(request, &text.replacen("violate", "violates", 1)),
+            Some(text) => {
+                response = forbidden(request, &text.replacen("violate", "violates", 1));
+                if self.hints {
+                    response.warnings = self.hints(request, policy.enforce, template);
+                }
+            }
             None => {
                 if let Some(text) = complaint(policy.warn) {
                     recorded.evaluated(Mode::Warn, policy.warn, false);
                     response.warnings.push(format!("would {text}"));
+                    if self.hints {
+                        response.warnings.append(&mut self.hints(request, policy.warn, template));
+                    }
                 }
             }
         }

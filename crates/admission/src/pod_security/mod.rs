@@ -7,6 +7,7 @@ mod evaluate;
 mod exempt;
 mod existing;
 mod extract;
+mod hints;
 mod name;
 mod namespace;
 mod pod;
@@ -34,6 +35,7 @@ pub struct PodSecurity {
     defaults: Policy,
     latest: Option<Version>,
     limits: Limits,
+    hints: bool,
 }
 
 /// What a request comes to.
@@ -50,7 +52,7 @@ impl PodSecurity {
     pub fn new(configuration: PodSecurityConfiguration) -> Result<Self, ConfigError> {
         let defaults = configuration.policy()?;
         let exemptions = configuration.exemptions;
-        Ok(Self { exemptions, defaults, latest: None, limits: Limits::NONE })
+        Ok(Self { exemptions, defaults, latest: None, limits: Limits::NONE, hints: false })
     }
 
     /// Judges as a cluster of that version does: its version is the latest there, and stands in for newer ones.
@@ -64,6 +66,14 @@ impl PodSecurity {
     #[must_use]
     pub fn with_limits(mut self, limits: Limits) -> Self {
         self.limits = limits;
+        self
+    }
+
+    /// Adds to what is refused or warned of a warning for each field at fault, with its path and what to write. The API
+    /// server itself says no such thing.
+    #[must_use]
+    pub fn with_hints(mut self, hints: bool) -> Self {
+        self.hints = hints;
         self
     }
 
@@ -98,7 +108,13 @@ impl From<AdmissionResponse> for Review {
 impl Default for PodSecurity {
     /// Privileged everywhere, unless a namespace says otherwise.
     fn default() -> Self {
-        Self { exemptions: Exemptions::default(), defaults: Policy::PRIVILEGED, latest: None, limits: Limits::NONE }
+        Self {
+            exemptions: Exemptions::default(),
+            defaults: Policy::PRIVILEGED,
+            latest: None,
+            limits: Limits::NONE,
+            hints: false,
+        }
     }
 }
 

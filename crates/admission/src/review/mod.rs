@@ -10,7 +10,7 @@ pub use forbidden::{bad_request, forbidden};
 pub use patch::{Change, Patch, diff};
 pub use read::{ReadError, answer, read};
 pub use recorded::{Evaluation, Recorded};
-pub use unjudged::unjudged;
+pub use unjudged::{advised, unjudged};
 
 use crate::decode::GroupVersionKind;
 use serde::{Deserialize, Serialize};

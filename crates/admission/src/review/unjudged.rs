@@ -1,4 +1,4 @@
-//! The answer to a request that could not be judged.
+//! Answers that are not the judgement itself: what could not be judged, and what is only advised.
 
 use super::{AdmissionResponse, Details, Empty, Reason, Recorded, Status};
 
@@ -26,9 +26,27 @@ pub fn unjudged(uid: &str, why: &str, open: bool) -> AdmissionResponse {
     AdmissionResponse { status: Some(status), ..response }
 }
 
+/// Lets a refused request through, with the refusal as a warning and in the audit annotation `would-refuse`.
+pub fn advised(mut refused: AdmissionResponse) -> AdmissionResponse {
+    if let Some(status) = refused.status.take() {
+        refused.allowed = true;
+        refused.warnings.insert(0, format!("would be refused: {}", status.message));
+        refused.audit_annotations.insert("would-refuse".into(), status.message);
+    }
+    refused
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn advice_lets_through_and_keeps_the_reason() {
+        let advised = advised(unjudged("u", "no cluster", false));
+        assert!(advised.allowed && advised.status.is_none());
+        assert!(advised.warnings[0].starts_with("would be refused: not judged"));
+        assert!(advised.audit_annotations["would-refuse"].ends_with("no cluster"));
+    }
 
     #[test]
     fn says_what_was_done_and_why() {

@@ -63,6 +63,14 @@ pub(crate) struct Args {
     #[arg(long, overrides_with = "fail_open")]
     fail_closed: bool,
 
+    /// Refuse nothing: what would be refused is let through with a warning and an audit annotation, logged and counted.
+    #[arg(long)]
+    advisory: bool,
+
+    /// Name each field at fault and what to write instead, in further warnings.
+    #[arg(long)]
+    hints: bool,
+
     /// How many pods of a relabelled namespace are checked; `all` for every one.
     #[arg(long, value_name = "NUMBER", default_value = "3000", value_parser = how_many)]
     max_existing_pods: HowMany,
@@ -124,7 +132,9 @@ fn how_many(text: &str) -> Result<HowMany, String> {
 
 pub(crate) fn main(args: &Args) -> Exit {
     let pod_security = match args.pod_security.load(None) {
-        Ok(pod_security) => pod_security.with_limits(PodLimits { pods: args.max_existing_pods.0 }),
+        Ok(pod_security) => {
+            pod_security.with_limits(PodLimits { pods: args.max_existing_pods.0 }).with_hints(args.hints)
+        }
         Err(error) => {
             complain(&chain(&error));
             return Exit::Failure;
@@ -172,6 +182,7 @@ fn serve(args: &Args, pod_security: PodSecurity, cluster: From) -> Result<(), Bo
     let settings = Settings {
         listen: args.listen,
         fail: if args.fail_open { Fail::Open } else { Fail::Closed },
+        advisory: args.advisory,
         limits: Limits { connections: args.max_connections, ..Limits::default() },
         drain_delay: Duration::from_secs(args.drain_delay),
         drain_timeout: Duration::from_secs(args.drain_timeout),

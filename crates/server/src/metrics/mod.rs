@@ -22,6 +22,8 @@ pub(crate) struct Metrics {
     pub(crate) scc: Histogram,
     /// Requests that got an answer although they could not be judged, by whether they were let through.
     pub(crate) impossible: Counters<1>,
+    /// What would have been refused, by webhook.
+    pub(crate) advised: Counters<1>,
     /// What went wrong inside, by what it was.
     pub(crate) failures: Counters<1>,
     pub(crate) connections: AtomicU64,
@@ -48,6 +50,11 @@ impl Default for Metrics {
                 "Reviews that could not be judged, by what was done with them.",
                 ["decision"],
             ),
+            advised: Counters::new(
+                "ringfence_advised_total",
+                "Reviews that would have been refused, and were not because refusals are only advised.",
+                ["webhook"],
+            ),
             failures: Counters::new("ringfence_failures_total", "What went wrong inside.", ["what"]),
             connections: AtomicU64::new(0),
             connections_refused: AtomicU64::new(0),
@@ -69,6 +76,7 @@ impl Metrics {
         self.pod_security.render(&mut out);
         self.requests.render(&mut out);
         self.impossible.render(&mut out);
+        self.advised.render(&mut out);
         self.failures.render(&mut out);
         self.certificate_reloads.render(&mut out);
         Histogram::describe(

@@ -15,9 +15,19 @@ use std::path::PathBuf;
 /// What the server calls, and nothing else; it starts no program and makes no file.
 const SECCOMP: &str = include_str!("seccomp.json");
 
-/// What resolving a name, and counting one's own memory, needs.
-const ALWAYS: [&str; 6] =
-    ["/etc/hosts", "/etc/resolv.conf", "/etc/nsswitch.conf", "/etc/host.conf", "/etc/gai.conf", "/proc/self"];
+/// What resolving a name, trusting the system's authorities, and counting one's own memory needs.
+const ALWAYS: [&str; 10] = [
+    "/etc/hosts",
+    "/etc/resolv.conf",
+    "/etc/nsswitch.conf",
+    "/etc/host.conf",
+    "/etc/gai.conf",
+    "/etc/ssl",
+    "/etc/pki",
+    "/usr/lib/ssl",
+    "/usr/share/ca-certificates",
+    "/proc/self",
+];
 
 /// What the server may still do.
 #[derive(Debug, Clone, Default)]

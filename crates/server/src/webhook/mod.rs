@@ -55,7 +55,7 @@ pub(crate) async fn answer(app: &App, hook: Hook, body: &[u8], trace: Option<Tra
     // The pods of a namespace may take a while.
     let judged = if request.resource.resource == "namespaces" { tokio::task::block_in_place(judged) } else { judged() };
     let response = if let Ok(response) = judged {
-        settle(app, &request, response)
+        advise(app, hook, &request, settle(app, &request, response))
     } else {
         app.metrics.failures.add(["panic".into()]);
         tracing::error!(uid = %request.uid, namespace = %request.namespace, "a review met with a bug");
@@ -86,6 +86,19 @@ fn settle(app: &App, request: &AdmissionRequest, response: AdmissionResponse) ->
         }
         _ => response,
     }
+}
+
+/// Where refusals are only advised, says what would have been refused, and lets it through.
+fn advise(app: &App, hook: Hook, request: &AdmissionRequest, response: AdmissionResponse) -> AdmissionResponse {
+    if !app.advisory || response.allowed {
+        return response;
+    }
+    let webhook = if hook == Hook::PodSecurity { "pod-security" } else { "scc" };
+    app.metrics.advised.add([webhook.into()]);
+    let advised = review::advised(response);
+    tracing::info!(uid = %request.uid, namespace = %request.namespace, name = %request.name,
+        user = %request.user_info.username, webhook, "let through what would be refused");
+    advised
 }
 
 fn unjudged(app: &App, request: &AdmissionRequest, why: &str) -> AdmissionResponse {

@@ -88,10 +88,12 @@ impl Subscriber for Log {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
         // Others' crates are heard only when something is wrong; what the client meets with is told by who follows.
         let target = metadata.target();
-        let from = match target.starts_with("ringfence") {
-            true => self.from,
-            false if target.starts_with("kube") && self.from < Level::DEBUG => return false,
-            false => self.from.min(Level::WARN),
+        let from = if target.starts_with("ringfence") {
+            self.from
+        } else if target.starts_with("kube") && self.from < Level::DEBUG {
+            return false;
+        } else {
+            self.from.min(Level::WARN)
         };
         metadata.is_event() && *metadata.level() <= from
     }

@@ -24,6 +24,7 @@ use crate::log;
 /// Without --cluster it watches the running cluster: that of its own pod, or the one kubectl would ask.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a flag of its own on the command line")]
 pub(crate) struct Args {
     #[command(flatten)]
     cluster: ClusterArgs,
@@ -191,11 +192,10 @@ fn serve(args: &Args, pod_security: PodSecurity, cluster: From) -> Result<(), Bo
     let listener = ringfence_server::listen(args.listen)?;
     let shut = shut_in(args, &cluster, tls.as_ref())?;
     log::start(args.log_format, args.log_level);
-    match shut {
-        Some(Shut { landlock, seccomp_instructions }) => {
-            tracing::info!(capabilities = "none", no_new_privs = true, landlock, seccomp_instructions, "shut in")
-        }
-        None => tracing::warn!("not shut in: --no-sandbox"),
+    if let Some(Shut { landlock, seccomp_instructions }) = shut {
+        tracing::info!(capabilities = "none", no_new_privs = true, landlock, seccomp_instructions, "shut in");
+    } else {
+        tracing::warn!("not shut in: --no-sandbox");
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {

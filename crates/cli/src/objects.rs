@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
+use ringfence_context::facts::StorageFacts;
 use ringfence_manifest::{Document, Node};
 use ringfence_runtime::volume::Objects;
 
@@ -54,6 +55,22 @@ impl Found {
             _ => {}
         }
     }
+}
+
+/// The claims, volumes and CSI drivers among the documents, lists included. One that cannot be decoded is missing.
+pub(crate) fn storage(documents: &[Document<'_>]) -> StorageFacts {
+    let mut facts = StorageFacts::default();
+    for root in documents.iter().filter_map(Document::root) {
+        for node in std::iter::once(root).chain(root.get("items").into_iter().flat_map(Node::items)) {
+            match node.get("kind").and_then(Node::as_str) {
+                Some("PersistentVolumeClaim") => facts.claims.extend(node.decode().ok()),
+                Some("PersistentVolume") => facts.volumes.extend(node.decode().ok()),
+                Some("CSIDriver") => facts.drivers.extend(node.decode().ok()),
+                _ => {}
+            }
+        }
+    }
+    facts
 }
 
 /// The API server merges `stringData` into `data`; it wins.

@@ -43,3 +43,30 @@ fn a_refusal_of_the_kubelet_is_foreseen() {
     assert_eq!(ran.code, 1);
     assert!(ran.out.contains("will not start: CreateContainerConfigError"), "{}", ran.out);
 }
+
+#[test]
+fn a_claim_is_followed_to_its_volume_and_driver_for_fs_group_and_the_selinux_mount() {
+    let objects = |modes: &str, driver: &str| {
+        format!(
+            "{{kind: Pod, apiVersion: v1, metadata: {{name: p}}, spec: {{securityContext: {{fsGroup: 7, seLinuxOptions: \
+             {{level: 's0:c1,c2'}}}}, volumes: [{{name: v, persistentVolumeClaim: {{claimName: c}}}}], containers: [{{name: \
+             c, image: i, volumeMounts: [{{name: v, mountPath: /v}}]}}]}}}}\n---\n{{kind: PersistentVolume, apiVersion: v1, \
+             metadata: {{name: pv}}, spec: {{accessModes: [{modes}], claimRef: {{name: c}}, csi: {{driver: d, \
+             volumeHandle: h, fsType: ext4}}}}}}\n---\n{{kind: CSIDriver, apiVersion: storage.k8s.io/v1, metadata: \
+             {{name: d}}, spec: {{{driver}}}}}\n"
+        )
+    };
+    let mount = |text: &str| {
+        let ran = common::ringfence(["explain", "-o", "jsonl", "-"], text);
+        let pod = common::lines(&ran).into_iter().find(|line| line["kind"] == "Pod").unwrap();
+        pod["containers"][0]["effective"]["mounts"][0].clone()
+    };
+    let right = mount(&objects("ReadWriteOncePod", "fsGroupPolicy: File, seLinuxMount: true"));
+    assert_eq!(right["contextMount"], serde_json::json!([]), "{right}");
+    assert_eq!(right["fsGroup"]["value"], 7, "{right}");
+    let wrong = mount(&objects("ReadWriteMany", "fsGroupPolicy: None"));
+    assert_eq!(wrong["contextMount"].as_array().unwrap().len(), 2, "{wrong}");
+    assert!(wrong["fsGroup"].to_string().contains("because fsGroupPolicy of d is None"), "{wrong}");
+    let text = common::ringfence(["explain", "-"], objects("ReadWriteMany", "fsGroupPolicy: None")).out;
+    assert!(text.contains("file by file"), "{text}");
+}

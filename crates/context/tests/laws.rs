@@ -15,7 +15,7 @@ use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
 use ringfence_context::capability::CapSet;
 use ringfence_context::effective::{EffectivePod, warning_code};
-use ringfence_context::facts::{Facts, ImageFacts, NodeCapabilities, NodeFacts};
+use ringfence_context::facts::{Facts, ImageFacts, NodeCapabilities, NodeFacts, StorageFacts};
 use ringfence_context::origin::Value;
 use ringfence_context::resolve;
 
@@ -310,6 +310,7 @@ fn facts() -> impl Strategy<Value = Facts> {
         seccomp_profiles,
         objects: None,
         claim_templates,
+        storage: StorageFacts::default(),
     })
 }
 

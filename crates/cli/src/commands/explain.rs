@@ -183,6 +183,7 @@ impl Explain<'_> {
 
     fn workload(&mut self, place: Place<'_>, workload: &Workload) -> io::Result<()> {
         self.facts.claim_templates = Some(pods::claim_templates(place.document, workload));
+        self.facts.storage = crate::objects::storage(place.documents);
         for name in images_of(workload) {
             if self.facts.image(&name).is_some() {
                 continue;

@@ -174,6 +174,7 @@ impl Prove<'_> {
         let mut facts = self.facts.clone();
         facts.objects = Some(found.names());
         facts.claim_templates = Some(pods::claim_templates(place.document, workload));
+        facts.storage = crate::objects::storage(place.documents);
         let stand_ins = match self.machine.stand_ins(workload, &mut facts) {
             Ok(stand_ins) => stand_ins,
             Err(error) => {

@@ -70,6 +70,11 @@ pub(crate) fn rows(
         let volume = |s: &ProcessState| s.volumes.get(&mount.mount_path).map(owned);
         let field = format!("{} ({})", mount.mount_path, mount.volume);
         rows.value(&field, &format!("volumes.{}", mount.mount_path), &mount.ownership, seen(&volume));
+        if let Some(unmet) = &mount.context_mount {
+            let how = if unmet.is_empty() { "at once, by mounting it with -o context=" } else { "file by file" };
+            let why = if unmet.is_empty() { "all conditions hold".to_owned() } else { unmet.join("; ") };
+            rows.push(&format!("SELinux of {}", mount.mount_path), "", None, why, (Some(how.to_owned()), None));
+        }
         let made = observed.and_then(|s| s.created_files.get(&mount.mount_path).map(owned));
         if let Some(made) = made {
             rows.file_made_there(&mount.mount_path, computed, made);

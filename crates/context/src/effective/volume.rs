@@ -22,6 +22,11 @@ pub struct EffectiveMount {
     pub ownership: Value<Ownership>,
     /// Whether the kubelet applies fsGroup to this volume; the origin says why or why not.
     pub fs_group: Value<Option<u32>>,
+    /// Where containers with seLinuxOptions use a volume of the cluster: the conditions that keep it from being mounted
+    /// with its label at once, so that it is labelled file by file. Empty if all hold; `None` where nothing is labelled
+    /// or nothing is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub context_mount: Option<Vec<String>>,
 }
 
 /// Owner, group and permission bits.

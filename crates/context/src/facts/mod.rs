@@ -4,6 +4,7 @@ mod image;
 mod image_name;
 mod images_file;
 mod node;
+mod storage;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,6 +12,7 @@ pub use image::{ImageFacts, ImageUser};
 pub use image_name::{ImageNameError, normalise_image_name};
 pub use images_file::{ImagesError, ImagesFile};
 pub use node::{Limits, NodeCapabilities, NodeFacts, OpenFiles, RuntimeHandler};
+pub use storage::StorageFacts;
 
 /// Everything known beside the manifest. The default knows nothing, so that what depends on it is explicitly unknown.
 #[derive(Clone, Debug, Default)]
@@ -28,4 +30,6 @@ pub struct Facts {
     /// The volumes that the `volumeClaimTemplates` of a StatefulSet supply beside the pod's own, by their names; the
     /// empty set for a workload that has none, `None` where that is not known.
     pub claim_templates: Option<BTreeSet<String>>,
+    /// Claims, volumes and drivers of the cluster, as far as they came with the manifest.
+    pub storage: StorageFacts,
 }

@@ -1,8 +1,11 @@
 //! `fsGroup` and `fsGroupChangePolicy`: on which volumes the kubelet sets group and mode.
 
+use k8s_openapi::api::core::v1::Volume;
+
 use super::outcome::Outcome;
 use super::view::{PodView, path};
 use super::volumes::kind_of;
+use super::volumes::persistent::{self, Applied};
 use crate::effective::{VolumeKind, warning_code};
 use crate::origin::{Origin, Value};
 
@@ -34,7 +37,7 @@ fn managed(kind: &VolumeKind) -> Managed {
 }
 
 /// The group that the kubelet gives a volume; the origin says why or why not.
-pub(crate) fn of_volume(pod: &PodView<'_>, kind: &VolumeKind) -> Value<Option<u32>> {
+pub(crate) fn of_volume(pod: &PodView<'_>, volume: &Volume, kind: &VolumeKind) -> Value<Option<u32>> {
     let Some((gid, origin)) = pod.get("fsGroup", |context| context.fs_group) else {
         return Value::known(None, Origin::api_default(path("fsGroup")));
     };
@@ -42,10 +45,24 @@ pub(crate) fn of_volume(pod: &PodView<'_>, kind: &VolumeKind) -> Value<Option<u3
         // The kernel takes the low 32 bits, as everywhere.
         Managed::Ephemeral => Value::known(Some(gid as u32), origin),
         Managed::No => Value::known(None, Origin::kubelet("leaves the ownership of such a volume alone")),
-        Managed::Depends => Value::unknown(
+        Managed::Depends => behind(pod, volume, gid as u32, origin),
+    }
+}
+
+/// The same for a volume that outlives the pod.
+fn behind(pod: &PodView<'_>, volume: &Volume, gid: u32, origin: Origin) -> Value<Option<u32>> {
+    let storage = &pod.facts.storage;
+    let Some(source) = persistent::source(volume, pod.metadata.namespace.as_deref(), storage) else {
+        return Value::unknown(
             "whether the kubelet or the driver applies fsGroup depends on the driver's fsGroupPolicy, the file system and \
              the access mode",
-        ),
+        );
+    };
+    let read_only = volume.persistent_volume_claim.as_ref().is_some_and(|claim| claim.read_only == Some(true));
+    match persistent::fs_group(&source, read_only, storage) {
+        Applied::Yes(_) => Value::known(Some(gid), origin),
+        Applied::No(why) => Value::known(None, Origin::kubelet(why)),
+        Applied::Unknown(why) => Value::unknown(why),
     }
 }
 

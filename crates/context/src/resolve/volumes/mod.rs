@@ -2,12 +2,13 @@
 
 mod kind;
 mod ownership;
+pub(crate) mod persistent;
 mod quantity;
 mod refuse;
 
 use std::borrow::Cow;
 
-use k8s_openapi::api::core::v1::{PersistentVolumeClaimVolumeSource, Volume, VolumeMount};
+use k8s_openapi::api::core::v1::{PersistentVolumeClaimVolumeSource, SELinuxOptions, Volume, VolumeMount};
 
 use super::fs_group;
 use super::outcome::Outcome;
@@ -42,7 +43,7 @@ fn of_volume(
     outcome: &mut Outcome,
 ) -> EffectiveMount {
     let kind = kind::of(volume);
-    let fs_group = fs_group::of_volume(pod, &kind);
+    let fs_group = fs_group::of_volume(pod, volume, &kind);
     let root = ownership::root(volume, &kind, &fs_group);
     let sub_path = sub_path(mount);
     let ownership = match (&mount.sub_path_expr, sub_path.as_deref()) {
@@ -64,7 +65,25 @@ fn of_volume(
         kind,
         ownership,
         fs_group,
+        context_mount: context_mount(pod, volume),
     }
+}
+
+/// Which conditions keep the volume from being mounted with its SELinux label at once.
+fn context_mount(pod: &PodView<'_>, volume: &Volume) -> Option<Vec<String>> {
+    let set = |options: Option<&SELinuxOptions>| options.is_some_and(|options| *options != SELinuxOptions::default());
+    let of_pod = set(pod.context.and_then(|context| context.se_linux_options.as_ref()));
+    let labels: Vec<bool> = pod
+        .containers()
+        .filter(|container| container.mounts.iter().any(|mount| mount.name == volume.name))
+        .map(|container| of_pod || set(container.context.and_then(|context| context.se_linux_options.as_ref())))
+        .collect();
+    if !labels.contains(&true) {
+        return None;
+    }
+    let source = persistent::source(volume, pod.metadata.namespace.as_deref(), &pod.facts.storage)?;
+    let policy = pod.context.and_then(|context| context.se_linux_change_policy.as_deref());
+    Some(persistent::unmet_for_context_mount(&source, &labels, policy == Some("Recursive"), &pod.facts.storage))
 }
 
 /// `subPath`, or `subPathExpr`; an empty one is none.
@@ -147,6 +166,7 @@ fn missing(pod: &PodView<'_>, mount: &VolumeMount, field: &str, outcome: &mut Ou
         kind: VolumeKind::Other { type_: "missing".to_owned() },
         ownership: Value::unknown(unknown()),
         fs_group: Value::unknown(unknown()),
+        context_mount: None,
     }
 }
 

@@ -26,3 +26,7 @@ fuzz target seconds="60":
 # Refresh the generated pages under docs/.
 docs:
     UPDATE_DOCS=1 cargo test --workspace docs
+
+# A thousand runs one after another, fifty at once and fifty killed: nothing may be left behind.
+many:
+    RINGFENCE_RUNS=1000 RINGFENCE_AT_ONCE=50 cargo test --release -p ringfence --test many

@@ -11,6 +11,7 @@ use ringfence_runtime::engine::{Engine, StartError};
 use ringfence_runtime::external::External;
 use ringfence_runtime::launcher::BuiltIn;
 use ringfence_runtime::observe;
+use ringfence_runtime::protect;
 use ringfence_runtime::rootfs::RootfsRequest;
 use ringfence_runtime::run::RunOptions;
 use ringfence_runtime::spec::{self, ProcessArgs};
@@ -81,7 +82,7 @@ impl MachineArgs {
 
     /// Prepares the machine.
     pub(crate) fn machine(&self, seccomp_root: Option<&Path>) -> Result<Machine, MachineError> {
-        let binary = std::env::current_exe().map_err(MachineError::Binary)?;
+        let binary = protect::program().map_err(MachineError::Binary)?;
         if let Some(rootfs) = self.rootfs.as_ref().filter(|path| !path.is_dir()) {
             return Err(MachineError::Rootfs(rootfs.clone()));
         }

@@ -19,6 +19,7 @@ pub mod inside;
 pub mod launcher;
 pub mod observe;
 pub mod probe;
+pub mod protect;
 pub mod rootfs;
 pub mod run;
 pub mod seccomp;

@@ -4,6 +4,7 @@ use oci_spec::runtime::Spec;
 use ringfence_runtime::engine::Running;
 use ringfence_runtime::launcher::{BuiltIn, Exec, Home};
 use ringfence_runtime::observe;
+use ringfence_runtime::protect;
 use ringfence_runtime::run::attach::{self, Terminal};
 use ringfence_runtime::run::signals::Signals;
 
@@ -63,6 +64,7 @@ pub(crate) fn main(args: &Args) -> Exit {
 }
 
 fn exec(args: &Args) -> Result<u8, String> {
+    protect::protect().map_err(|error| format!("cannot keep containers from writing to this program: {error}"))?;
     let pod = running::find(&args.pod)?;
     let name = running::container(&pod, args.container.as_deref())?;
     let process = running::process(&pod, &name)?;

@@ -13,6 +13,7 @@ use ringfence_context::facts::Facts;
 use ringfence_context::resolve;
 use ringfence_manifest::Workload;
 use ringfence_runtime::observe;
+use ringfence_runtime::protect;
 use ringfence_runtime::run::life::{self, Event, LifeOptions, Member, Restart};
 use ringfence_runtime::run::signals::Signals;
 use ringfence_runtime::run::{PodRun, RunError};
@@ -95,7 +96,10 @@ Examples:
 const NOT_RUN: u8 = 125;
 
 pub(crate) fn main(args: &Args) -> Exit {
-    let outcome = if args.detach && !detach::is_supervisor() { detach::start() } else { run(args) };
+    let protected =
+        protect::protect().map_err(|error| format!("cannot keep containers from writing to this program: {error}"));
+    let outcome =
+        protected.and_then(|()| if args.detach && !detach::is_supervisor() { detach::start() } else { run(args) });
     match outcome {
         Ok(exit) => exit,
         Err(message) => {

@@ -1,0 +1,98 @@
+//! docs/walkthrough.md, its commands run as they are written there. Needs root.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot run its subject fails")]
+
+mod common;
+
+use std::io::Write as _;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+/// A command, what is typed into it, and what it should print.
+#[derive(Debug, Default)]
+struct Step {
+    command: String,
+    typed: Vec<String>,
+    printed: Vec<String>,
+}
+
+fn steps(page: &str) -> Vec<Step> {
+    let mut steps: Vec<Step> = Vec::new();
+    for block in page.split("```console\n").skip(1) {
+        for line in block.split("```").next().unwrap().lines() {
+            if let Some(command) = line.strip_prefix("$ ") {
+                steps.push(Step { command: command.to_owned(), ..Step::default() });
+            } else if let Some(typed) = line.strip_prefix("/ $ ").or_else(|| line.strip_prefix("/ # ")) {
+                steps.last_mut().unwrap().typed.push(typed.to_owned());
+            } else {
+                steps.last_mut().unwrap().printed.push(line.to_owned());
+            }
+        }
+    }
+    steps
+}
+
+/// Whether a line is as the page has it; `...` is anything.
+fn is_like(line: &str, wanted: &str) -> bool {
+    let words = |text: &str| text.split_whitespace().map(str::to_owned).collect::<Vec<_>>().join(" ");
+    let (line, wanted) = (words(line), words(wanted));
+    let mut rest = line.as_str();
+    for (i, part) in wanted.split("...").map(str::trim).enumerate() {
+        let Some(at) = rest.find(part) else { return false };
+        if i == 0 && at != 0 {
+            return false;
+        }
+        rest = &rest[at + part.len()..];
+    }
+    wanted.ends_with("...") || rest.is_empty()
+}
+
+#[test]
+fn a_line_may_leave_something_open() {
+    assert!(is_like("drwxrwsrwx 2 root  2000 4096 Nov 22 01:11 demo", "drwxrwsrwx ... root 2000 ... demo"));
+    assert!(!is_like("drwxrwsrwx 2 root  2000 4096 Nov 22 01:11 demo2", "drwxrwsrwx ... root 2000 ... demo"));
+    assert!(!is_like("xdrwxrwsrwx 2 root 2000 demo", "drwxrwsrwx ... root 2000 ... demo"));
+}
+
+#[test]
+fn the_page_runs_as_it_is_written() {
+    if !rustix::process::geteuid().is_root() {
+        println!("skipped: the page is for root");
+        return;
+    }
+    let page = std::fs::read_to_string(common::root().join("docs/walkthrough.md")).unwrap();
+    let steps = steps(&page);
+    assert!(steps.len() >= 10, "{steps:?}");
+    // Named as the page has it, and in a /run of its own: other tests have pods, too.
+    let mut shell = Command::new("unshare");
+    shell.args(["--mount", "--propagation", "private", "sh"]).current_dir(common::root());
+    let binary = Path::new(env!("CARGO_BIN_EXE_ringfence")).parent().unwrap();
+    let path = std::env::join_paths(
+        [binary.to_path_buf()].into_iter().chain(std::env::split_paths(&std::env::var_os("PATH").unwrap())),
+    );
+    shell.env("PATH", path.unwrap());
+    let mut shell = shell.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::inherit()).spawn().unwrap();
+    let mut script = "set -e; mount -t tmpfs none /run\n".to_owned();
+    for (i, step) in steps.iter().enumerate() {
+        script += &format!("echo '=== {i}'\n");
+        if step.typed.is_empty() {
+            script += &format!("{} </dev/null\n", step.command);
+        } else {
+            script += &format!("{} <<'TYPED'\n{}\nTYPED\n", step.command, step.typed.join("\n"));
+        }
+    }
+    script += "echo '=== end'; ls -A /run/ringfence\n";
+    shell.stdin.take().unwrap().write_all(script.as_bytes()).unwrap();
+    let output = shell.wait_with_output().unwrap();
+    let out = String::from_utf8(output.stdout).unwrap().replace('\r', "");
+    assert!(output.status.success(), "{out}");
+    for (i, step) in steps.iter().enumerate() {
+        let printed = out.split(&format!("=== {i}\n")).nth(1).unwrap().split("=== ").next().unwrap();
+        let mut lines = printed.lines();
+        for wanted in step.printed.iter().filter(|wanted| *wanted != "...") {
+            // What is typed into a terminal is printed, too, so that other lines may come between.
+            assert!(lines.any(|line| is_like(line, wanted)), "{:?}: no {wanted:?} in\n{printed}", step.command);
+        }
+    }
+    assert_eq!(out.split("=== end\n").nth(1), Some(""), "something is left behind");
+}

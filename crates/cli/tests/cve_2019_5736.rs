@@ -10,10 +10,10 @@ use std::process::{Command, Output};
 const ATTACK: &str = r#"
 for exe in /proc/[0-9]*/exe; do
     pid=${exe#/proc/}; pid=${pid%/exe}
-    if grep -q ringfence-inside "/proc/$pid/cmdline" 2>/dev/null && [ "$pid" != $$ ]; then
+    if grep -q ringfence-inside "/proc/$pid/cmdline" 2>/dev/null && [ "$pid" != 1 ] && [ "$pid" != $$ ]; then
         exec 3<"$exe" || exit 40
         kill -KILL "$pid"
-        while [ -e "/proc/$pid/fd/0" ]; do sleep 0.01; done
+        sleep 0.2
         i=0
         while [ $i -lt 50 ]; do
             # Busy, as long as somebody else runs it: tried again.

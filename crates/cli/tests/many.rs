@@ -4,6 +4,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot run its subject fails")]
 
+#[allow(dead_code, reason = "only its paths are used here")]
 mod common;
 
 use std::process::Command;

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot run its subject fails")]
 
+#[allow(dead_code, reason = "only its paths are used here")]
 mod common;
 
 use std::io::Write as _;
@@ -88,7 +89,8 @@ fn the_page_runs_as_it_is_written() {
     assert!(output.status.success(), "{out}");
     for (i, step) in steps.iter().enumerate() {
         let printed = out.split(&format!("=== {i}\n")).nth(1).unwrap().split("=== ").next().unwrap();
-        let mut lines = printed.lines();
+        // The shell's prompts stand before what the commands print.
+        let mut lines = printed.lines().map(|line| line.trim_start_matches(['$', '#', ' ']));
         for wanted in step.printed.iter().filter(|wanted| *wanted != "...") {
             // What is typed into a terminal is printed, too, so that other lines may come between.
             assert!(lines.any(|line| is_like(line, wanted)), "{:?}: no {wanted:?} in\n{printed}", step.command);

@@ -13,7 +13,7 @@ use rustix::process::{Gid, Uid};
 use super::action::Node;
 use super::namespaces::Keeper;
 use super::path::{Target, c_path};
-use super::{Action, Asked, Draft, LAUNCHER, Wanted, unsupported};
+use super::{Action, Asked, Draft, LAUNCHER, Wanted, device_rules, unsupported};
 use crate::engine::StartError;
 use crate::launcher::facts::{Kind, SYS_ADMIN};
 use crate::launcher::guard::Allowed;
@@ -40,57 +40,78 @@ pub(super) enum Keep {
     Nobody,
     /// The mounts, none of which allows devices but those of the devices themselves.
     Mounts,
-    /// A device cgroup: what can mount, or reach others' mounts, could get round the mounts.
+    /// A device cgroup: what can mount, or reach others' mounts, could get round the mounts; and mounts know nothing of
+    /// reading alone, or of devices of which the container makes the nodes.
     Cgroup,
 }
 
 pub(super) fn keep(asked: &Asked<'_>, keeper: &Keeper, bounding: u64) -> Result<Keep, StartError> {
-    let rules = asked.linux.resources().as_ref().and_then(|resources| resources.devices().as_deref());
-    // In a user namespace nodes cannot be made, and its mounts of others' file systems are nodev by themselves.
-    if all_allowed(rules.unwrap_or_default())? || keeper.confined {
+    if device_rules::all_allowed(rules(asked))? {
         return Ok(Keep::Nobody);
+    }
+    let guard = need_a_guard(asked)?;
+    // In a user namespace nodes cannot be made, and its mounts of others' file systems are nodev by themselves.
+    if keeper.confined {
+        let what = "single accesses to devices (linux.resources.devices)";
+        return if guard { Err(unsupported(what, "in a user namespace")) } else { Ok(Keep::Nobody) };
     }
     let hosts = |kind: Kind| keeper.container & kind.flag() == 0;
     let escapes = bounding & SYS_ADMIN != 0 || (bounding & SYS_PTRACE != 0 && hosts(Kind::Pid));
-    Ok(if escapes { Keep::Cgroup } else { Keep::Mounts })
+    Ok(if escapes || guard { Keep::Cgroup } else { Keep::Mounts })
 }
 
-/// What a device cgroup lets through: the devices of every container and of this one, and its terminals.
+/// What a device cgroup lets through: the devices of every container and its terminals, those that the rules allow, and
+/// those of this container that no rule is about.
 pub(super) fn allowed(asked: &Asked<'_>) -> Result<Vec<Allowed>, StartError> {
-    let character = |major, minor| Allowed { block: false, major, minor };
+    let character = |major, minor| Allowed { block: false, major: Some(major), minor, read: true, write: true };
     let mut all: Vec<Allowed> = DEFAULT.map(|(_, major, minor)| character(major, Some(minor))).to_vec();
     all.extend([character(5, Some(2)), character(136, None)]);
+    let rules = device_rules::allowed(rules(asked))?;
+    for (block, major, minor) in own(asked)? {
+        if device_rules::access(&rules, block, major, minor).is_none() {
+            all.push(Allowed { block, ..character(major, Some(minor)) });
+        }
+    }
+    all.extend(rules);
+    Ok(all)
+}
+
+fn rules<'a>(asked: &Asked<'a>) -> &'a [LinuxDeviceCgroup] {
+    let resources = asked.linux.resources().as_ref();
+    resources.and_then(|resources| resources.devices().as_deref()).unwrap_or_default()
+}
+
+/// The devices of the container: whether each is a block device, and its numbers.
+fn own(asked: &Asked<'_>) -> Result<Vec<(bool, u32, u32)>, StartError> {
+    let mut own = Vec::new();
     for device in asked.linux.devices().iter().flatten() {
         let node = listed_node(device)?;
         if node.typ != FileType::Fifo {
-            all.push(Allowed {
-                block: node.typ == FileType::BlockDevice,
-                major: major(node.device),
-                minor: Some(minor(node.device)),
-            });
+            own.push((node.typ == FileType::BlockDevice, major(node.device), minor(node.device)));
         }
     }
-    Ok(all)
+    Ok(own)
 }
 
-/// Whether the rules end in allowing every device.
-fn all_allowed(rules: &[LinuxDeviceCgroup]) -> Result<bool, StartError> {
-    let mut all = false;
-    for rule in rules {
-        let any_type = rule.typ().is_none_or(|typ| typ == LinuxDeviceType::A);
-        let any_number = [rule.major(), rule.minor()].iter().all(|number| number.is_none_or(|number| number < 0));
-        let any_access = rule.access().as_deref().is_none_or(|access| "rwm".chars().all(|one| access.contains(one)));
-        let every = any_type && any_number && any_access;
-        match (rule.allow(), every) {
-            (allow, true) => all = allow,
-            (false, false) if all => {
-                return Err(unsupported("refusing single devices (linux.resources.devices)", LAUNCHER));
-            }
-            // Less than is allowed is given; the devices of the spec are shown whatever the rules say, as runc does.
-            (_, false) => {}
+/// Whether the rules say something else than that the container's own devices may be used: less of one of them, or more
+/// devices, of which nodes can be made.
+fn need_a_guard(asked: &Asked<'_>) -> Result<bool, StartError> {
+    let rules = device_rules::allowed(rules(asked))?;
+    let own = own(asked)?;
+    let less = own.iter().any(|(block, major, minor)| {
+        device_rules::access(&rules, *block, *major, *minor).is_some_and(|access| access != (true, true))
+    });
+    let expected = |rule: &Allowed| match (rule.block, rule.major, rule.minor) {
+        (block, Some(major), Some(minor)) => {
+            let default = DEFAULT.iter().any(|(_, one, other)| (*one, *other) == (major, minor));
+            // The console, which no container has here, and the multiplexer of its terminals.
+            let of_every_container = !block && (default || (major == 5 && (1..=2).contains(&minor)));
+            of_every_container || own.contains(&(block, major, minor))
         }
-    }
-    Ok(all)
+        (block, Some(136), None) => !block,
+        _ => false,
+    };
+    Ok(less || !rules.iter().all(expected))
 }
 
 pub(super) fn plan(
@@ -158,27 +179,4 @@ fn listed_node(device: &LinuxDevice) -> Result<Node, StartError> {
         device: device_number,
         owner: (device.uid().map_or(Uid::ROOT, Uid::from_raw), device.gid().map_or(Gid::ROOT, Gid::from_raw)),
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn rule(allow: bool, major: Option<i64>) -> LinuxDeviceCgroup {
-        let mut rule = LinuxDeviceCgroup::default();
-        rule.set_allow(allow).set_major(major).set_access(Some("rwm".to_owned()));
-        rule
-    }
-
-    #[test]
-    fn the_last_rule_for_all_devices_decides() {
-        assert_eq!(all_allowed(&[]).ok(), Some(false));
-        assert_eq!(all_allowed(&[rule(false, None), rule(true, None)]).ok(), Some(true));
-        assert_eq!(all_allowed(&[rule(true, None), rule(false, None), rule(true, Some(1))]).ok(), Some(false));
-    }
-
-    #[test]
-    fn a_single_device_cannot_be_taken_out_of_all() {
-        assert!(all_allowed(&[rule(true, None), rule(false, Some(8))]).is_err());
-    }
 }

@@ -7,6 +7,7 @@ mod cgroups;
 mod check;
 mod command;
 mod credentials;
+mod device_rules;
 mod devices;
 mod exec;
 mod files;

@@ -12,13 +12,16 @@
 //! each [`Version`] has them.
 #![forbid(unsafe_code)]
 
+pub mod compose;
 pub mod effective;
+mod equivalent;
 mod flags;
 mod options;
 mod refusal;
 pub mod value;
 mod version;
 
+pub use equivalent::{Expressed, Note, command_line, from_container, to_pod};
 pub use flags::{Effect, FLAGS, Flag, Foreign, Given, Parsed, Takes, known, parse, suggestion};
 pub use options::{Files, Options};
 pub use refusal::Refusal;

@@ -14,6 +14,7 @@ use crate::commands;
 use crate::exit::Exit;
 use arguments::What;
 
+pub(crate) use arguments::Version;
 pub(crate) use files::CallersFiles;
 
 /// Runs the command line if it is docker's: `run` with an image. None leaves it to everybody else.

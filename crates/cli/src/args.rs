@@ -4,8 +4,8 @@ use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    check, exec, explain, image, logs, node, operator, prove, ps, read, rm, run, scc, serve, simulate, snapshot, sync,
-    volume,
+    check, docker, exec, explain, image, logs, node, operator, prove, ps, read, rm, run, scc, serve, simulate,
+    snapshot, sync, volume,
 };
 use crate::exit::Exit;
 
@@ -45,6 +45,7 @@ You hold an operator's custom resource:
 
 You hold this machine:
   node     What it can honour, and what of your manifests it cannot
+  docker   Docker's command lines and compose services as pods, and pods as docker's command lines
   image    The local store of images: fill it, look into it, lock what it says of users
   run      Run the pod's containers here with their security contexts applied; -d to leave them running
   ps       The pods that run here
@@ -70,6 +71,7 @@ Options:
 enum Command {
     Check(check::Args),
     Exec(exec::Args),
+    Docker(docker::Args),
     Explain(explain::Args),
     Image(image::Args),
     Node(node::Args),
@@ -111,6 +113,7 @@ impl Cli {
             Command::Logs(args) => logs::main(&args),
             Command::Ps(args) => ps::main(&args),
             Command::Rm(args) => rm::main(&args),
+            Command::Docker(args) => docker::main(&args),
             Command::Explain(args) => explain::main(&args),
             Command::Image(args) => image::main(&args),
             Command::Node(args) => node::main(&args),

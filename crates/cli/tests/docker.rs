@@ -324,3 +324,107 @@ fn the_recorded_containers_of_docker_have_the_recorded_limits_devices_and_mounts
     }
     assert!(looked > 30, "{looked} cases were looked at");
 }
+
+#[test]
+fn a_command_line_becomes_a_pod_and_says_what_has_no_equivalent() {
+    let ran = ringfence(
+        ["docker", "run", "--cap-add=ALL", "--device=/dev/sda:/dev/xvdc", "--user", "1000:29", "busybox", "id", "-u"],
+        "",
+    );
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    let checked = ringfence(["read", "-"], &ran.out);
+    assert_eq!(checked.code, 0, "{}{}", checked.out, checked.err);
+    assert!(ran.out.starts_with("# --device /dev/sda:/dev/xvdc: a pod names no devices"), "{}", ran.out);
+    for line in ["runAsUser: 1000", "runAsGroup: 29", "supplementalGroupsPolicy: Strict", "type: RuntimeDefault"] {
+        assert!(ran.out.contains(line), "{line}: {}", ran.out);
+    }
+    let back = ringfence(["docker", "from", "-"], &ran.out);
+    assert!(
+        back.out.contains("--user=1000:29 --cap-add=ALL --cap-drop=PERFMON")
+            || back.out.contains("--user=1000:29 --cap-add=ALL"),
+        "{}",
+        back.out
+    );
+    assert!(back.out.trim_end().ends_with("busybox id -u"), "{}", back.out);
+    let wrong = ringfence(["docker", "run", "--cap-ad=ALL", "busybox"], "");
+    assert!(wrong.code == 2 && wrong.err.contains("did you mean --cap-add?"), "{}", wrong.err);
+}
+
+#[test]
+fn a_service_of_a_compose_file_becomes_a_pod() {
+    let file = "services:\n  web:\n    image: shop:1\n    user: '1000:29'\n    cap_drop: [ALL]\n    depends_on: [db]\n  db:\n    image: db:1\n    ulimits: {nofile: 5}\n";
+    let ran = ringfence(["docker", "compose", "-"], file);
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    assert!(ran.out.contains("# services.web.depends_on: ") && ran.out.contains("\n---\n# --ulimit: "), "{}", ran.out);
+    let one = ringfence(["docker", "compose", "-", "web"], file);
+    assert!(one.out.contains("name: web") && !one.out.contains("name: db"), "{}", one.out);
+    let none = ringfence(["docker", "compose", "-", "mail"], file);
+    assert!(none.code == 2 && none.err.contains("there is no service \"mail\"; there is db, web"), "{}", none.err);
+    assert_eq!(ringfence(["docker", "compose", "-"], "services: 1").code, 2);
+    assert_eq!(ringfence(["docker", "compose", "-"], "a: [").code, 2);
+}
+
+/// Fields that a pod and docker's command line both decide, in the same way.
+fn agrees(pod: &serde_json::Value, docker: &serde_json::Value, flags: &[&str]) {
+    for field in
+        ["uid", "gid", "groups", "noNewPrivileges", "seccompMode", "readOnlyRootFilesystem", "procMasked", "home"]
+    {
+        assert_eq!(pod[field], docker[field], "{field} of {flags:?}");
+    }
+    for set in ["bounding", "permitted", "effective", "inheritable", "ambient"] {
+        assert_eq!(pod["capabilities"][set], docker["capabilities"][set], "{set} of {flags:?}");
+    }
+    for namespace in ["pid", "ipc", "net", "user"] {
+        assert_eq!(pod["namespaces"][namespace], docker["namespaces"][namespace], "{namespace} of {flags:?}");
+    }
+}
+
+#[test]
+fn a_command_line_and_its_pod_are_proved_to_be_equal() {
+    if busybox().is_none() {
+        return;
+    }
+    let images = tempfile::NamedTempFile::with_suffix(".yaml").unwrap();
+    fs::write(
+        images.path(),
+        "images:\n- name: shop:1\n  user: app:audio\n  passwd: |\n    root:x:0:0:root:/root:/bin/sh\n    alice:x:1000:1000::/home:/bin/sh\n    app:x:1500:1501:app:/home:/bin/sh\n  group: |\n    root:x:0:\n    bin:x:1:root\n    audio:x:29:app,alice\n    extra:x:50000:alice\n",
+    )
+    .unwrap();
+    let images = images.path().to_str().unwrap();
+    // A generator of its own: the same command lines every time, and every flag with every other sooner or later.
+    let mut seed: u32 = 2026;
+    let mut pick = |list: &[&'static str]| {
+        seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        list[(seed >> 16) as usize % list.len()]
+    };
+    for _ in 0..40 {
+        let mut flags: Vec<&str> = Vec::new();
+        let user = pick(&[
+            "",
+            "--user=alice",
+            "--user=alice:audio",
+            "--user=1000",
+            "--user=4321:3000",
+            "--user=app",
+            "--user=4321",
+        ]);
+        flags.push(user);
+        flags.push(pick(&["", "--group-add=audio", "--group-add=7777", "--group-add=extra"]));
+        flags.push(pick(&["", "--cap-add=SYS_TIME", "--cap-add=NET_ADMIN", "--cap-add=ALL", "--cap-add=cap_chown"]));
+        flags.push(pick(&["", "--cap-drop=MKNOD", "--cap-drop=ALL", "--cap-drop=CHOWN", "--cap-drop=net_raw"]));
+        flags.push(pick(&["", "--security-opt=no-new-privileges", "--security-opt=seccomp=unconfined"]));
+        flags.push(pick(&["", "--read-only"]));
+        flags.push(pick(&["", "--pid=host", "--ipc=host", "--network=host"]));
+        flags.retain(|flag| !flag.is_empty());
+        let proved =
+            ringfence(["run", "--prove", "-o", "json", "--images", images].iter().chain(&flags).chain(&["shop:1"]), "");
+        assert_eq!(proved.code, 0, "{flags:?}: {}", proved.err);
+        let docker: serde_json::Value = serde_json::from_str(&proved.out).unwrap();
+        let pod = ringfence(["docker", "run", "--images", images].iter().chain(&flags).chain(&["shop:1"]), "");
+        assert_eq!(pod.code, 0, "{flags:?}: {}", pod.err);
+        let proved = ringfence(["prove", "-o", "jsonl", "--images", images, "-"], &pod.out);
+        assert_eq!(proved.code, 0, "{flags:?}: {}{}\n{}", proved.out, proved.err, pod.out);
+        let pod: serde_json::Value = serde_json::from_str(&proved.out).unwrap();
+        agrees(&pod["containers"][0]["observed"], &docker["containers"][0]["observed"], &flags);
+    }
+}

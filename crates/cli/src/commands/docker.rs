@@ -6,9 +6,7 @@ use std::path::{Path, PathBuf};
 use k8s_openapi::api::core::v1::Pod;
 use ringfence_context::facts::{Facts, ImageFacts};
 use ringfence_docker::compose::{self, Service};
-use ringfence_docker::{
-    Expressed, Foreign, Note, Options, Parsed, Takes, command_line, from_container, parse, to_pod,
-};
+use ringfence_docker::{Expressed, Foreign, Note, Options, Parsed, Takes, command_line, from_container, parse, to_pod};
 use serde_json::Value;
 
 use crate::docker::{CallersFiles, Version};
@@ -45,7 +43,12 @@ enum Command {
     Run {
         /// Docker's flags, the image and its command, as after `docker run`. Before the image also: --images FILE with
         /// what is known of users, --docker-version 20.10|29.
-        #[arg(trailing_var_arg = true, allow_hyphen_values = true, required = true, value_name = "FLAGS… IMAGE [COMMAND]")]
+        #[arg(
+            trailing_var_arg = true,
+            allow_hyphen_values = true,
+            required = true,
+            value_name = "FLAGS… IMAGE [COMMAND]"
+        )]
         args: Vec<String>,
     },
     /// Print the pod of each service of a compose file.
@@ -117,8 +120,8 @@ fn known_images(images: Option<&Path>) -> Result<Facts, Failed> {
 }
 
 fn run(args: &[String]) -> Result<Exit, Failed> {
-    let foreign = ["images", "docker-version"]
-        .map(|name| Foreign { name: name.to_owned(), short: None, takes: Takes::Value });
+    let foreign =
+        ["images", "docker-version"].map(|name| Foreign { name: name.to_owned(), short: None, takes: Takes::Value });
     let parsed = parse(args, &foreign).map_err(|error| said(&error))?;
     let given = |name: &str| parsed.foreign.iter().rev().find_map(|flag| flag.strip_prefix(&format!("--{name}=")));
     let facts = known_images(given("images").map(Path::new))?;
@@ -140,10 +143,15 @@ fn pod(parsed: &Parsed, version: Version, facts: &Facts) -> Result<Expressed<Pod
     Ok(to_pod(&options, version.into(), image))
 }
 
+/// A text that stays within its line, whoever reads it.
+fn comment(text: &str) -> String {
+    clean(text).replace(['\u{2028}', '\u{2029}'], "\u{fffd}")
+}
+
 /// The pod after comments with what it does not say.
 fn write_pod(out: &mut impl Write, pod: &Expressed<Pod>, before: &[Note]) -> Result<(), Failed> {
     for note in before.iter().chain(&pod.notes) {
-        writeln!(out, "# {}: {}", clean(&note.what), clean(&note.why))?;
+        writeln!(out, "# {}: {}", comment(&note.what), comment(&note.why))?;
     }
     let value: Value = serde_json::to_value(&pod.value).map_err(|error| said(&error))?;
     out.write_all(yaml::document(&value).as_bytes())?;
@@ -205,11 +213,11 @@ fn from(args: &FromArgs) -> Result<Exit, Failed> {
         for container in all.filter(|one| args.container.as_ref().is_none_or(|name| one.name == *name)) {
             found += 1;
             let words = from_container(spec, container, args.docker_version.into());
-            writeln!(out, "# {}, container {}", clean(&pods::title(workload)), clean(&container.name))?;
+            writeln!(out, "# {}, container {}", comment(&pods::title(workload)), comment(&container.name))?;
             for note in &words.notes {
-                writeln!(out, "# {}: {}", clean(&note.what), clean(&note.why))?;
+                writeln!(out, "# {}: {}", comment(&note.what), comment(&note.why))?;
             }
-            writeln!(out, "{}", clean(&command_line(&words.value)))?;
+            writeln!(out, "{}", command_line(&words.value))?;
         }
         Ok(())
     })?;

@@ -2,6 +2,7 @@
 
 pub(crate) mod check;
 mod control_page;
+pub(crate) mod docker;
 pub(crate) mod exec;
 pub(crate) mod explain;
 pub(crate) mod image;

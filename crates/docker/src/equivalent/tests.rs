@@ -84,8 +84,10 @@ fn a_command_line_becomes_a_pod() {
     ]);
     insta::assert_json_snapshot!(pod.value);
     let notes: Vec<String> = pod.notes.iter().map(|note| format!("{}: {}", note.what, note.why)).collect();
-    insta::assert_snapshot!(notes.join("
-"));
+    insta::assert_snapshot!(notes.join(
+        "
+"
+    ));
 }
 
 #[test]

@@ -53,7 +53,8 @@ pub fn to_pod(options: &Options, version: Version, image: Option<&ImageFacts>) -
         }
     }
     not_in_a_pod(options, &mut notes);
-    let labels: BTreeMap<String, String> = options.beside.get("label").into_iter().flatten().map(|text| pair(text)).collect();
+    let labels: BTreeMap<String, String> =
+        options.beside.get("label").into_iter().flatten().map(|text| pair(text)).collect();
     let mut pod = Pod { spec: Some(spec), ..Pod::default() };
     pod.metadata.name = Some(name);
     pod.metadata.labels = (!labels.is_empty()).then_some(labels);

@@ -54,9 +54,9 @@ pub(super) fn allowed(rules: &[LinuxDeviceCgroup]) -> Result<Vec<Allowed>, Start
             let same = |one: &Allowed| (one.block, one.major, one.minor) == (*block, major, minor);
             let meets = list.iter().any(|known| overlaps(known, &this));
             match (rule.allow(), list.iter_mut().find(|one| same(one))) {
-                (true, Some(known)) => (known.read, known.write) = (known.read | read, known.write | write),
+                (true, Some(known)) => (known.read, known.write) = (known.read || read, known.write || write),
                 (true, None) => list.push(this),
-                (false, Some(known)) => (known.read, known.write) = (known.read & !read, known.write & !write),
+                (false, Some(known)) => (known.read, known.write) = (known.read && !read, known.write && !write),
                 (false, None) if meets => {
                     return Err(unsupported("refusing a part of what is allowed (linux.resources.devices)", LAUNCHER));
                 }

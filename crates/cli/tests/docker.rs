@@ -355,7 +355,13 @@ fn a_service_of_a_compose_file_becomes_a_pod() {
     let file = "services:\n  web:\n    image: shop:1\n    user: '1000:29'\n    cap_drop: [ALL]\n    depends_on: [db]\n  db:\n    image: db:1\n    ulimits: {nofile: 5}\n";
     let ran = ringfence(["docker", "compose", "-"], file);
     assert_eq!(ran.code, 0, "{}", ran.err);
-    assert!(ran.out.contains("# services.web.depends_on: ") && ran.out.contains("\n---\n# --ulimit: "), "{}", ran.out);
+    assert!(
+        ran.out.contains("# services.web.depends_on: ")
+            && ran.out.contains("\n---\n")
+            && ran.out.contains("# --ulimit: "),
+        "{}",
+        ran.out
+    );
     let one = ringfence(["docker", "compose", "-", "web"], file);
     assert!(one.out.contains("name: web") && !one.out.contains("name: db"), "{}", one.out);
     let none = ringfence(["docker", "compose", "-", "mail"], file);

@@ -113,7 +113,7 @@ fn users(
                     note(
                         notes,
                         format!("--user {asked}"),
-                        "a pod names users and groups by number: say what the image holds with --image or --images",
+                        "a pod names users and groups by number: say what the image holds with --images",
                     );
                 }
             }
@@ -122,7 +122,7 @@ fn users(
         note(
             notes,
             "USER of the image",
-            "where it names a group, a pod passes over it: write runAsGroup, or say what the image holds with --image or --images",
+            "where it names a group, a pod passes over it: write runAsGroup, or say what the image holds with --images",
         );
     }
     if names_a_group {
@@ -138,7 +138,7 @@ fn users(
             None => note(
                 notes,
                 format!("--group-add {name}"),
-                "a pod names groups by number: say what the image holds with --image or --images",
+                "a pod names groups by number: say what the image holds with --images",
             ),
         }
     }

@@ -41,7 +41,7 @@ You hold a manifest:
   read     What the bytes say, as Kubernetes reads them, and what a strict API server objects to
 
 You hold an operator's custom resource:
-  operator What is known of operators, and a profile of your own
+  operator What is known of operators, profiles of your own, and what to type for an upgrade or a change of mode
 
 You hold this machine:
   node     What it can honour, and what of your manifests it cannot

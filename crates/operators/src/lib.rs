@@ -35,6 +35,7 @@ mod derive;
 mod merge;
 mod operators;
 mod place;
+pub mod plan;
 mod pod;
 pub mod profile;
 pub mod redis;

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use comfy_table::{ContentArrangement, Table, presets};
 use ringfence_manifest::{Document, Node};
+use ringfence_operators::plan::{redis_enterprise_scc, redis_enterprise_scc_name};
 use ringfence_scc::{FieldDiff, Looser, SecurityContextConstraints, decode, diff};
 
 use super::Format;
@@ -18,7 +19,8 @@ use crate::view::clean;
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct Args {
-    /// A constraint of the cluster, of OpenShift itself where no cluster is given, or the file of one.
+    /// A constraint of the cluster, of OpenShift itself where no cluster is given, redis-enterprise-scc-v2 as Redis
+    /// publishes it, or the file of one.
     a: String,
 
     /// The other.
@@ -36,6 +38,7 @@ const EXAMPLES: &str = "\
 Examples:
   ringfence scc diff restricted restricted-v2
   ringfence scc diff nonroot-v2 my-scc.yaml
+  ringfence scc diff restricted-v2 redis-enterprise-scc-v2
 
 Exit status: 0 they are alike, 1 they differ, 2 one could not be read.";
 
@@ -56,6 +59,10 @@ pub(super) fn main(args: &Args) -> Exit {
 fn find(name: &str, known: &[&SecurityContextConstraints]) -> Option<SecurityContextConstraints> {
     if let Some(found) = known.iter().find(|scc| scc.name() == name) {
         return Some((*found).clone());
+    }
+    // What an operator publishes can be named as well.
+    if name == redis_enterprise_scc_name() && !Path::new(name).exists() {
+        return decode(redis_enterprise_scc()).ok();
     }
     if !Path::new(name).exists() {
         super::unknown(name, known.iter().copied());

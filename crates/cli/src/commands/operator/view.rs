@@ -198,6 +198,11 @@ const NOT_FOUND: &str = r#"not_found() { # STATEMENT COMMAND...
 }
 "#;
 
+/// Words for the reader, without the backticks that a shell would take for a command if they were not quoted.
+fn said(text: &str) -> String {
+    quote(&clean(&text.replace('`', "")))
+}
+
 /// A script that stops at the first check that does not hold.
 pub(super) fn script(out: &mut impl Write, plan: &Plan) -> io::Result<()> {
     writeln!(out, "#!/usr/bin/env bash\n# {}\n# Read it before you run it.\nset -euo pipefail\n", clean(&plan.title))?;
@@ -216,22 +221,22 @@ pub(super) fn script(out: &mut impl Write, plan: &Plan) -> io::Result<()> {
     }
     writeln!(out)?;
     for note in &plan.notes {
-        writeln!(out, "say {}", quote(&clean(&format!("note: {note}"))))?;
+        writeln!(out, "say {}", said(&format!("note: {note}")))?;
     }
-    writeln!(out, "say done")
+    writeln!(out, "say 'done'")
 }
 
 fn script_of(out: &mut impl Write, number: usize, step: &Step) -> io::Result<()> {
-    writeln!(out, "\nsay {}", quote(&clean(&format!("{number}. {}", step.title))))?;
+    writeln!(out, "\nsay {}", said(&format!("{number}. {}", step.title)))?;
     if let Some(warning) = &step.warning {
-        writeln!(out, "say {}", quote(&clean(&format!("    {warning}"))))?;
+        writeln!(out, "say {}", said(&format!("    {warning}")))?;
     }
     for check in &step.before {
         script_check(out, check)?;
     }
     for edit in step.edits.iter().filter(|_| step.commands.is_empty()) {
         let text = format!("    edit {}: {}", edit.field, value(&edit.value));
-        writeln!(out, "say {}", quote(&clean(&text)))?;
+        writeln!(out, "say {}", said(&text))?;
     }
     for command in &step.commands {
         script_command(out, command)?;
@@ -269,6 +274,9 @@ fn function_of(check: &Check) -> &'static str {
 fn script_check(out: &mut impl Write, check: &Check) -> io::Result<()> {
     let statement = quote(&clean(&check.statement));
     let expected = check.expected.as_ref().map_or_else(String::new, |expected| format!(" {}", quote(expected)));
+    if check.words.iter().any(|word| word.contains('$')) {
+        writeln!(out, "# shellcheck disable=SC2016 # it is for the inner shell to expand")?;
+    }
     writeln!(out, "{} {statement}{expected} {}", function_of(check), line(&check.words))
 }
 

@@ -3,6 +3,7 @@
 //! An expression is short, its loops are nested two deep at most, and what it would cost is worked out from the size of
 //! its input before it is evaluated: a hostile profile cannot make a run hang.
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, OnceLock};
 
 use cel::common::ast::{EntryExpr, Expr, IdedExpr};
@@ -54,6 +55,8 @@ pub(crate) struct Expression {
     size: u64,
     loops: u32,
     sums: u64,
+    /// The variables that it looks at. Handing one over costs its size.
+    names: BTreeSet<String>,
 }
 
 impl Expression {
@@ -77,8 +80,8 @@ impl Expression {
         if let Some(name) = measure.unknown {
             return Err(CelError::Name { name, known: known.join(", ") });
         }
-        let Measure { size, loops, sums, .. } = measure;
-        Ok(Self { program: Arc::new(program), text: text.to_owned(), size, loops, sums })
+        let Measure { size, loops, sums, names, .. } = measure;
+        Ok(Self { program: Arc::new(program), text: text.to_owned(), size, loops, sums, names })
     }
 
     /// The value, as JSON.
@@ -91,7 +94,7 @@ impl Expression {
         // Both names are our own, and no overload of the standard library has them.
         let _ = context.add_function("atLeast", at_least);
         let _ = context.add_function("before", before);
-        for (name, value) in &variables.all {
+        for (name, value) in variables.all.iter().filter(|(name, _)| self.names.contains(name)) {
             context.add_variable_from_value(name.clone(), value.clone());
         }
         let value = self.program.execute(&context).map_err(|error| CelError::Evaluation(words(&error)))?;
@@ -189,6 +192,7 @@ struct Measure {
     loops: u32,
     /// Additions, each of which can make a list longer than any of its input.
     sums: u64,
+    names: BTreeSet<String>,
     /// The first name that nothing stands behind.
     unknown: Option<String>,
 }
@@ -221,7 +225,10 @@ impl Measure {
             Expr::Ident(name) if !known.contains(&name.as_str()) && !TYPES.contains(&name.as_str()) => {
                 self.unknown.get_or_insert_with(|| name.clone());
             }
-            Expr::Unspecified | Expr::Ident(_) | Expr::Literal(_) => {}
+            Expr::Ident(name) => {
+                self.names.insert(name.clone());
+            }
+            Expr::Unspecified | Expr::Literal(_) => {}
         }
     }
 

@@ -9,6 +9,7 @@ use ringfence_manifest::Workload;
 use ringfence_scc::{Namespace, SecurityContextConstraints, minimal_for};
 use serde_json::{Value, json};
 
+use super::on_openshift;
 use crate::admit::imagined_annotations;
 use crate::cluster::{ClusterArgs, Loaded, Needs};
 use crate::exit::Exit;
@@ -51,7 +52,7 @@ pub(super) fn main(args: &Args) -> Exit {
     let mut out = super::super::stdout(false);
     let mut exit = if loaded.incomplete { Exit::Failure } else { Exit::Clean };
     let mut count = 0;
-    let seen = pods::for_each(&args.inputs, |place, item| {
+    let seen = pods::for_each_with(&args.inputs, &on_openshift(), |place, item| {
         let failure = match item {
             Item::Workload(workload) => match objects(args, &loaded, workload) {
                 Ok(objects) => {

@@ -6,6 +6,7 @@ mod which;
 mod who;
 mod why;
 
+use ringfence_operators::{Operators, Platform};
 use ringfence_scc::SecurityContextConstraints;
 
 use crate::admit::{AsArgs, Judge};
@@ -18,6 +19,11 @@ use crate::input::Inputs;
 pub(crate) struct Args {
     #[command(subcommand)]
     command: Command,
+}
+
+/// The operators as they are where there are constraints.
+fn on_openshift() -> Operators {
+    Operators::new(Platform::OpenShift)
 }
 
 #[derive(Debug, clap::Subcommand)]

@@ -2,7 +2,7 @@
 
 use std::io::Write as _;
 
-use super::{Format, Question};
+use super::{Format, Question, on_openshift};
 use crate::admit::{AdmissionReport, describe};
 use crate::exit::Exit;
 use crate::pods::{self, Item, title};
@@ -32,7 +32,7 @@ pub(super) fn main(args: &Args) -> Exit {
         let mut out = super::super::stdout(args.output == Format::Text);
         let mut all = Vec::new();
         let mut exit = Exit::Clean;
-        let seen = pods::for_each(&args.question.inputs, |place, item| {
+        let seen = pods::for_each_with(&args.question.inputs, &on_openshift(), |place, item| {
             let workload = match item {
                 Item::Workload(workload) => workload,
                 Item::Broken { title, line, column, message } => {

@@ -5,7 +5,7 @@ use std::io::Write as _;
 use ringfence_manifest::{Document, Workload};
 use ringfence_scc::Outcome;
 
-use super::{Format, Question};
+use super::{Format, Question, on_openshift};
 use crate::admit::{AdmissionReport, Answer, Candidate, Judge, because, describe, subject};
 use crate::exit::Exit;
 use crate::pods::{self, Item, title};
@@ -57,7 +57,7 @@ pub(super) fn main(args: &Args) -> Exit {
         let mut out = super::super::stdout(args.output == Format::Text);
         let mut all = Vec::new();
         let mut exit = Exit::Clean;
-        let seen = pods::for_each(&args.question.inputs, |place, item| {
+        let seen = pods::for_each_with(&args.question.inputs, &on_openshift(), |place, item| {
             let workload = match item {
                 Item::Workload(workload) => workload,
                 Item::Broken { title, line, column, message } => {

@@ -15,7 +15,7 @@ use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 use super::BuiltIn;
 use super::child::{self, Dialogue, Start, State, verify};
 use super::facts::{Facts, Kind};
-use super::plan::{Inhabited, Plan};
+use super::plan::{Inhabited, Plan, Wanted};
 use super::report::{Phase, Report};
 use super::running::Container;
 use super::start::{Descriptors, await_end, machinery, refusal};
@@ -240,7 +240,7 @@ fn start(plan: &Plan, home: &Home, stdio: Stdio) -> Result<Container, StartError
     home.take_in(pid)?;
     say()?;
     speaks(&container)?;
-    compare(plan, &directory, &state, if plan.shows_filter() { Seen::All } else { Seen::AllButFilter })?;
+    compare(plan, home, &directory, &state, if plan.shows_filter() { Seen::All } else { Seen::AllButFilter })?;
     say()?;
     await_end(&executed).map_err(machinery("cannot wait for the process"))?;
     let progress = container.report().progress();
@@ -250,7 +250,7 @@ fn start(plan: &Plan, home: &Home, stdio: Stdio) -> Result<Container, StartError
     if !plan.shows_filter() {
         // Only now can it be seen. One that has ended already had no time to do harm without it: the kernel's answer to
         // seccomp(2) was compared by the process itself.
-        match compare(plan, &directory, &state, Seen::Filter) {
+        match compare(plan, home, &directory, &state, Seen::Filter) {
             Err(error @ StartError::Mismatch { .. }) => {
                 let _ = pidfd_send_signal(&process, Signal::KILL);
                 return Err(error);
@@ -274,25 +274,36 @@ enum Seen {
 }
 
 /// Compares what the kernel says of the process with what was asked for.
-fn compare(plan: &Plan, directory: &OwnedFd, state: &State, seen: Seen) -> Result<(), StartError> {
+fn compare(plan: &Plan, home: &Home, directory: &OwnedFd, state: &State, seen: Seen) -> Result<(), StartError> {
     let failed = step("look at the process from outside");
     let file = openat(directory, c"status", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())
         .map_err(|errno| failed(errno.into()))?;
     let mut status = Vec::new();
     io::Read::read_to_end(&mut fs::File::from(file), &mut status).map_err(&failed)?;
-    let is_filter = |check: &&super::plan::Check| matches!(check.wanted, super::plan::Wanted::Seccomp { .. });
+    let is_filter = |check: &&super::plan::Check| matches!(check.wanted, Wanted::Seccomp { .. });
     for check in plan.checks.iter().filter(|check| seen != Seen::Filter || is_filter(check)) {
-        let found = verify::from_outside(
-            directory.as_fd(),
-            &status,
-            state.namespaces(),
-            &check.wanted,
-            seen != Seen::AllButFilter,
-        )
-        .map_err(|errno| failed(errno.into()))?;
+        let wanted = from_here(home, &check.wanted);
+        let wanted = wanted.as_ref().unwrap_or(&check.wanted);
+        let found =
+            verify::from_outside(directory.as_fd(), &status, state.namespaces(), wanted, seen != Seen::AllButFilter)
+                .map_err(|errno| failed(errno.into()))?;
         if let Some(found) = found {
-            return Err(StartError::Mismatch { field: check.field.clone(), wanted: check.wanted.to_string(), found });
+            return Err(StartError::Mismatch { field: check.field.clone(), wanted: wanted.to_string(), found });
         }
     }
     Ok(())
+}
+
+/// IDs in a user namespace as the launcher's own namespace has them, which is how `/proc` shows them here.
+fn from_here(home: &Home, wanted: &Wanted) -> Option<Wanted> {
+    match wanted {
+        Wanted::Uid(id) => Some(Wanted::Uid(home.outside(*id, 0).0)),
+        Wanted::Gid(id) => Some(Wanted::Gid(home.outside(0, *id).1)),
+        Wanted::Groups { ids, tolerated } => {
+            let mut ids: Vec<u32> = ids.iter().map(|id| home.outside(0, *id).1).collect();
+            ids.sort_unstable();
+            Some(Wanted::Groups { ids, tolerated: *tolerated })
+        }
+        _ => None,
+    }
 }

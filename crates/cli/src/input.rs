@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::{self, IsTerminal as _, Read as _};
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use walkdir::WalkDir;
 
@@ -19,6 +20,9 @@ pub(crate) struct Inputs {
     #[arg(value_name = "FILE|DIR|-")]
     paths: Vec<PathBuf>,
 }
+
+/// What standard input had, once somebody has looked ahead: it cannot be read twice.
+static HELD: OnceLock<Vec<u8>> = OnceLock::new();
 
 /// One file, or standard input.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -122,9 +126,19 @@ impl Entry {
         }
     }
 
+    /// The bytes, which will have to be read once more: standard input is kept for that.
+    pub(crate) fn peek(&self) -> Result<Vec<u8>, InputError> {
+        let bytes = self.read()?;
+        if *self == Self::Stdin {
+            return Ok(HELD.get_or_init(|| bytes).clone());
+        }
+        Ok(bytes)
+    }
+
     /// The bytes.
     pub(crate) fn read(&self) -> Result<Vec<u8>, InputError> {
         match self {
+            Self::Stdin if HELD.get().is_some() => Ok(HELD.get().cloned().unwrap_or_default()),
             Self::Stdin => take(io::stdin().lock(), Path::new("standard input")),
             Self::File(path) => {
                 let unreadable = |source| InputError::Unreadable { path: path.clone(), source };

@@ -1,6 +1,8 @@
 //! Commands against real API servers: what they answer is what those do.
 #![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
+#[path = "apiserver/access.rs"]
+mod access;
 mod common;
 #[path = "apiserver/kubernetes.rs"]
 mod kubernetes;

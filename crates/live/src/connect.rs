@@ -1,6 +1,6 @@
 //! From a kubeconfig to a connection.
 
-use crate::error::{ConnectError, innermost};
+use crate::error::ConnectError;
 use kube::{
     Client, Config,
     config::{KubeConfigOptions, Kubeconfig, KubeconfigError},
@@ -27,6 +27,7 @@ pub struct Cluster {
     pub(crate) runtime: Runtime,
     pub(crate) client: Client,
     pub(crate) server: String,
+    namespace: String,
 }
 
 impl std::fmt::Debug for Cluster {
@@ -109,20 +110,27 @@ impl Cluster {
         let mut config = runtime.block_on(configure(target))?;
         config.connect_timeout = Some(CONNECT);
         config.read_timeout = Some(READ);
+        let namespace = config.default_namespace.clone();
         let server = config.cluster_url.to_string().trim_end_matches('/').to_owned();
+        let plug_in = config.auth_info.exec.as_ref().and_then(|exec| exec.command.clone());
         // The client's buffer is a task of the runtime.
         let client = {
             let _entered = runtime.enter();
             Client::try_from(config)
         };
         let client =
-            client.map_err(|error| ConnectError::Client { server: server.clone(), message: innermost(&error) })?;
-        Ok(Self { runtime, client, server })
+            client.map_err(|error| ConnectError::client(&server, plug_in.as_deref().unwrap_or_default(), &error))?;
+        Ok(Self { runtime, client, server, namespace })
     }
 
     /// The URL of the API server.
     pub fn server(&self) -> &str {
         &self.server
+    }
+
+    /// The namespace of the context, in which kubectl looks if none is named: `default` if the context names none.
+    pub fn namespace(&self) -> &str {
+        &self.namespace
     }
 }
 

@@ -1,6 +1,6 @@
 //! Why a cluster cannot be reached, or a kind not be listed.
 
-use kube::core::Status;
+use kube::{client::AuthError, core::Status};
 use std::{error::Error, fmt, io, path::PathBuf};
 
 /// Why there is no connection.
@@ -55,9 +55,36 @@ pub enum ConnectError {
     /// A program would have to be started for credentials, by who must start none.
     #[error("the kubeconfig starts a program for credentials, which a server that is shut in cannot do")]
     Plugin,
+    /// The credential plug-in that the kubeconfig names gave no credentials.
+    #[error("cannot set up the connection to {server}: the credential plug-in {command:?} {message}")]
+    FailedPlugin {
+        /// The URL of the API server.
+        server: String,
+        /// The program.
+        command: String,
+        /// What is wrong.
+        message: String,
+    },
     /// The runtime cannot be started.
     #[error("cannot start the event loop")]
     Runtime(#[source] io::Error),
+}
+
+impl ConnectError {
+    pub(crate) fn client(server: &str, plug_in: &str, error: &kube::Error) -> Self {
+        let (server, command) = (server.to_owned(), plug_in.to_owned());
+        let message = match error {
+            kube::Error::Auth(AuthError::AuthExecStart(error)) => format!("cannot be started: {error}"),
+            // Its standard output may be a secret, even then.
+            kube::Error::Auth(AuthError::AuthExecRun { out, .. }) => {
+                let words = String::from_utf8_lossy(&out.stderr);
+                format!("failed with {}: {}", out.status, words.trim().lines().next_back().unwrap_or("it says nothing"))
+            }
+            kube::Error::Auth(AuthError::AuthExecParse(_)) => "printed no credentials".to_owned(),
+            error => return Self::Client { server, message: innermost(error) },
+        };
+        Self::FailedPlugin { server, command, message }
+    }
 }
 
 struct Known<'k>(&'k [String]);

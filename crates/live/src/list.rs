@@ -3,7 +3,10 @@
 //! <https://kubernetes.io/docs/reference/using-api/api-concepts/#retrieving-large-results-sets-in-chunks>
 
 use crate::{connect::Cluster, error::ListError, resource::Resource};
-use kube::{api::ListParams, core::Request};
+use kube::{
+    api::{GetParams, ListParams},
+    core::Request,
+};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -51,11 +54,37 @@ impl Cluster {
     /// Hands over every object of the kind, in all namespaces, none twice. What was handed over before an error stays
     /// good, but is not all.
     pub fn list(&self, resource: Resource<'_>, visit: &mut dyn FnMut(Page)) -> Result<Listed, ListError> {
+        self.list_at(&resource.path(), resource, visit)
+    }
+
+    /// The same for one namespace, in which somebody may be allowed to list who may not list everywhere.
+    pub fn list_in(
+        &self,
+        resource: Resource<'_>,
+        namespace: &str,
+        visit: &mut dyn FnMut(Page),
+    ) -> Result<Listed, ListError> {
+        self.list_at(&resource.path_in(namespace), resource, visit)
+    }
+
+    /// The object of that name, of a kind that is in no namespace; `None` if there is none.
+    pub fn get(&self, resource: Resource<'_>, name: &str) -> Result<Option<Value>, ListError> {
+        let request = Request::new(resource.path()).get(name, &GetParams::default());
+        let answer =
+            request.map_err(kube::Error::BuildRequest).and_then(|r| self.runtime.block_on(self.client.request(r)));
+        match answer {
+            Ok(object) => Ok(Some(object)),
+            Err(kube::Error::Api(status)) if status.code == 404 => Ok(None),
+            Err(error) => Err(ListError::new(error, &self.server, &resource)),
+        }
+    }
+
+    fn list_at(&self, path: &str, resource: Resource<'_>, visit: &mut dyn FnMut(Page)) -> Result<Listed, ListError> {
         let mut listed = Listed::default();
         let mut so_far = SoFar::default();
         let mut token = None;
         loop {
-            match self.page(resource, token.take()) {
+            match self.page(path, token.take()) {
                 Ok(answer) => {
                     let mut items = answer.items.unwrap_or_default();
                     so_far.keep_new(&mut items);
@@ -85,9 +114,9 @@ impl Cluster {
         }
     }
 
-    fn page(&self, resource: Resource<'_>, token: Option<String>) -> Result<Answer, kube::Error> {
+    fn page(&self, path: &str, token: Option<String>) -> Result<Answer, kube::Error> {
         let parameters = ListParams { limit: Some(PAGE), continue_token: token, ..ListParams::default() };
-        let request = Request::new(resource.path()).list(&parameters).map_err(kube::Error::BuildRequest)?;
+        let request = Request::new(path).list(&parameters).map_err(kube::Error::BuildRequest)?;
         self.runtime.block_on(self.client.request(request))
     }
 

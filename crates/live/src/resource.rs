@@ -25,6 +25,11 @@ impl Resource<'_> {
         format!("{}/{}", self.group_path(), self.plural)
     }
 
+    /// Where the objects of one namespace are listed.
+    pub(crate) fn path_in(&self, namespace: &str) -> String {
+        format!("{}/namespaces/{namespace}/{}", self.group_path(), self.plural)
+    }
+
     /// Whether every Kubernetes API server has it: the core group does not come and go.
     pub fn is_core(&self) -> bool {
         !self.api_version.contains('/')
@@ -52,5 +57,6 @@ mod tests {
         let sets = Resource { api_version: "apps/v1", plural: "replicasets", kind: "ReplicaSet" };
         assert_eq!((pods.path(), pods.to_string()), ("/api/v1/pods".into(), "pods".into()));
         assert_eq!((sets.path(), sets.to_string()), ("/apis/apps/v1/replicasets".into(), "replicasets.apps".into()));
+        assert_eq!(sets.path_in("a"), "/apis/apps/v1/namespaces/a/replicasets");
     }
 }

@@ -139,20 +139,39 @@ impl NamespaceReport {
         self.add((owner, reason), group);
     }
 
+    /// Threads find things in no order, and the report is the same all the same: the first groups are kept, and of each
+    /// the first names.
     fn add(&mut self, key: (Option<Owner>, String), group: Broken) {
         let full = self.broken.len() >= GROUPS;
+        if full && self.broken.last_key_value().is_some_and(|(last, _)| key > *last) {
+            self.broken_besides += group.count;
+            return;
+        }
         match self.broken.entry(key) {
-            Entry::Occupied(mut known) => {
-                let known = known.get_mut();
-                known.count += group.count;
-                let room = EXAMPLES.saturating_sub(known.examples.len());
-                known.examples.extend(group.examples.into_iter().take(room));
-            }
-            Entry::Vacant(_) if full => self.broken_besides += group.count,
+            Entry::Occupied(mut known) => known.get_mut().merge(group),
             Entry::Vacant(place) => {
                 place.insert(group);
+                if let Some((_, last)) = full.then(|| self.broken.pop_last()).flatten() {
+                    self.broken_besides += last.count;
+                }
             }
         }
+    }
+}
+
+impl Broken {
+    fn merge(&mut self, other: Self) {
+        self.count += other.count;
+        if self.examples.len() == EXAMPLES && other.examples.first() >= self.examples.last() {
+            return;
+        }
+        // The details are those of the first.
+        if other.examples.first() < self.examples.first() {
+            self.detail = other.detail;
+        }
+        self.examples.extend(other.examples);
+        self.examples.sort_unstable();
+        self.examples.truncate(EXAMPLES);
     }
 }
 

@@ -147,3 +147,28 @@ mod laws {
         }
     }
 }
+
+#[test]
+fn what_is_kept_does_not_depend_on_the_order_in_which_it_is_found() {
+    let found = |order: &mut dyn Iterator<Item = usize>| {
+        let mut halves = [Report::default(), Report::default()];
+        for i in order {
+            let (owner, name) = (i % 1100, format!("p{i:04}"));
+            let object = ObjectMeta { name: Some(name.clone()), ..ObjectMeta::default() };
+            let item = Item { kind: Kind::Pod, object: &object, metadata: &object, spec: &PodSpec::default() };
+            let owner = Owner { kind: "Job".into(), name: format!("{owner:04}"), ..Owner::default() };
+            let report = halves[i / 7 % 2].of("a");
+            report.break_one(item, Some(owner), "reason".into(), format!("detail of {name}"));
+        }
+        let [mut report, other] = halves;
+        report.merge(other);
+        report
+    };
+    let forwards = found(&mut (0..8800));
+    assert_eq!(forwards, found(&mut (0..8800).rev()));
+    let of_a = &forwards.namespaces["a"];
+    assert_eq!((of_a.broken.len(), of_a.broken_besides), (1000, 800));
+    let first = of_a.broken.values().next().unwrap();
+    assert_eq!((&*first.detail, first.count), ("detail of p0000", 8));
+    assert_eq!(first.examples, ["p0000", "p1100", "p2200", "p3300", "p4400"]);
+}

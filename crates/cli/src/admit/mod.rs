@@ -37,12 +37,18 @@ pub(crate) struct AsArgs {
     #[arg(long = "as-group", value_name = "GROUP", requires = "user")]
     groups: Vec<String>,
 
-    /// The namespace of what names none; otherwise `default`, or `project` where only --platform is given.
+    /// The namespace of what names none; otherwise that of a running cluster's context, or `default`, or `project` where
+    /// only --platform is given.
     #[arg(short, long, value_name = "NAMESPACE")]
     pub(crate) namespace: Option<String>,
 }
 
 impl AsArgs {
+    /// The namespace of what names none, if it is said.
+    pub(crate) fn namespace(&self) -> Option<&str> {
+        self.namespace.as_deref()
+    }
+
     /// Whether somebody asks.
     pub(crate) fn is_given(&self) -> bool {
         self.user.is_some()
@@ -85,7 +91,8 @@ impl<'c> Judge<'c> {
         let admitter = Admitter::new(cluster, pod_security);
         // The namespace called default is one of those in which constraints have no say.
         let default = if loaded.imagined.is_some() { "project" } else { "default" };
-        let namespace = who.namespace.clone().unwrap_or_else(|| default.to_owned());
+        let of_context = loaded.namespace.clone();
+        let namespace = who.namespace.clone().or(of_context).unwrap_or_else(|| default.to_owned());
         Self { cluster, admitter, user: who.user(), namespace, imagined: loaded.imagined.clone() }
     }
 

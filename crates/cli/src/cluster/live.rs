@@ -1,12 +1,14 @@
 //! A running cluster: `--kubeconfig` and `--context`.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use ringfence_admission::cluster::Kind;
-use ringfence_live::{Cluster, ListError, Page, Resource, Target};
+use ringfence_live::{Cluster, ListError, Listed, Page, Resource, Target};
 use serde_json::{Value, json};
 
-use super::slim;
+use super::access::Denied;
+use super::{Scope, slim};
 use crate::commands::{chain, complain, warn};
 use crate::progress::Progress;
 use crate::view::clean;
@@ -15,7 +17,7 @@ use crate::view::clean;
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct LiveArgs {
     /// Ask the running cluster of this kubeconfig. Objects are only listed, and of no more kinds than the answer needs:
-    /// never Secrets or ConfigMaps.
+    /// never Secrets or ConfigMaps. Where they may not be listed everywhere, they are in the namespaces asked about.
     #[arg(long, value_name = "FILE")]
     kubeconfig: Option<PathBuf>,
 
@@ -25,13 +27,18 @@ pub(crate) struct LiveArgs {
 }
 
 /// What asking the cluster came to.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Asked {
     /// Whether some of it could not be listed, which has been said.
     pub(crate) incomplete: bool,
     /// Whether there are security context constraints which may not be listed.
     pub(crate) has_hidden_constraints: bool,
+    /// Whether there are none because nobody there knows of them.
+    pub(crate) is_without_constraints: bool,
 }
+
+/// A cluster that answers.
+pub(crate) struct Live(Cluster);
 
 impl LiveArgs {
     /// Whether a running cluster is asked.
@@ -44,73 +51,198 @@ impl LiveArgs {
         Target { kubeconfig: self.kubeconfig.clone(), context: self.context.clone() }
     }
 
-    /// Lists these kinds and hands over their objects, without what is not needed and what may be secret; in place of
-    /// a kind that has none, an empty list. `None` if there is no cluster to ask, which has been said.
-    pub(crate) fn each(&self, wants: impl Fn(Kind) -> bool, visit: &mut dyn FnMut(Value)) -> Option<Asked> {
-        let cluster = match Cluster::connect(&self.target()) {
-            Ok(cluster) => cluster,
+    /// Reads the kubeconfig. `None` if there is no cluster to ask, which has been said.
+    pub(crate) fn connect(&self) -> Option<Live> {
+        match Cluster::connect(&self.target()) {
+            Ok(cluster) => Some(Live(cluster)),
             Err(error) => {
                 complain(&clean(&chain(&error)));
-                return None;
+                None
             }
-        };
-        let kinds: Vec<Kind> = Kind::ALL.iter().copied().filter(|kind| wants(*kind)).collect();
-        let progress = Progress::new("listing", kinds.len());
-        let mut asked = Asked::default();
-        for kind in kinds {
-            let listed = list(&cluster, kind, &progress, visit);
-            progress.step();
-            let Err(error) = listed else { continue };
-            let text = clean(&chain(&error)).into_owned();
-            let mut instead = "the rest of the cluster is used";
-            match error {
-                // A cluster without the kind has no objects of it. But every cluster has namespaces.
-                ListError::Absent { .. } if kind != Kind::Namespace => continue,
-                ListError::Absent { .. } => {
-                    let text = format!("{text}: {} is no Kubernetes API server", clean(cluster.server()));
-                    progress.suspend(|| complain(&text));
-                    progress.finish();
-                    return None;
-                }
-                error if error.is_fatal() => {
-                    progress.suspend(|| complain(&text));
-                    progress.finish();
-                    return None;
-                }
-                ListError::Forbidden { .. } if kind == Kind::SecurityContextConstraints => {
-                    // They are there, or it would have been said that they are not.
-                    asked.has_hidden_constraints = true;
-                    instead = "the platform's own are taken for them";
-                }
-                _ => {}
-            }
-            progress.suspend(|| complain(&format!("{text}; {instead}")));
-            asked.incomplete = true;
         }
-        progress.finish();
-        Some(asked)
     }
 }
 
-fn list(cluster: &Cluster, kind: Kind, progress: &Progress, visit: &mut dyn FnMut(Value)) -> Result<(), ListError> {
-    let resource = Resource { api_version: kind.api_version(), plural: kind.resource(), kind: kind.as_str() };
-    let mut pages = 0;
-    let listed = cluster.list(resource, &mut |page: Page| {
-        if pages == 0 {
-            progress.expect(page.remaining.unwrap_or_default().div_ceil(u64::from(ringfence_live::PAGE)));
-        } else {
-            progress.step();
+impl Live {
+    /// The namespace of the context.
+    pub(crate) fn namespace(&self) -> &str {
+        self.0.namespace()
+    }
+
+    /// Lists these kinds, which may depend on what is known so far, and hands over their objects, without what is not
+    /// needed and what may be secret; in place of a kind that has none, an empty list. `None` if the cluster does not
+    /// answer, which has been said.
+    pub(crate) fn each(
+        &self,
+        wants: impl Fn(Kind, &Asked) -> bool,
+        scope: Scope<'_>,
+        visit: &mut dyn FnMut(Value),
+    ) -> Option<Asked> {
+        let nothing = Asked::default();
+        let progress = Progress::new("listing", Kind::ALL.iter().filter(|kind| wants(**kind, &nothing)).count());
+        let mut listing = Listing {
+            cluster: &self.0,
+            scope,
+            namespaces: None,
+            progress,
+            asked: Asked::default(),
+            denied: Denied::default(),
+            narrowed: Vec::new(),
+            visit,
+        };
+        for kind in Kind::ALL.iter().copied() {
+            if !wants(kind, &listing.asked) {
+                continue;
+            }
+            let listed = listing.kind(kind);
+            listing.progress.step();
+            if let Err(error) = listed {
+                listing.progress.finish();
+                complain(&error);
+                return None;
+            }
         }
-        pages += 1;
-        page.items.into_iter().filter_map(|item| slim(kind.api_version(), kind.as_str(), item)).for_each(&mut *visit);
-    })?;
-    if listed.objects == 0 {
-        // That there are none is worth knowing, too.
-        visit(json!({"apiVersion": kind.api_version(), "kind": format!("{kind}List"), "items": []}));
+        Some(listing.finish())
     }
-    if listed.restarts > 0 {
-        let text = format!("the list of {resource} expired while it was read, and is not of one moment");
-        progress.suspend(|| warn(&text));
+}
+
+/// How far it has come.
+struct Listing<'l> {
+    cluster: &'l Cluster,
+    scope: Scope<'l>,
+    /// Found out when they are wanted first.
+    namespaces: Option<BTreeSet<String>>,
+    progress: Progress,
+    asked: Asked,
+    denied: Denied,
+    /// The kinds that were looked for in some namespaces only.
+    narrowed: Vec<String>,
+    visit: &'l mut dyn FnMut(Value),
+}
+
+impl Listing<'_> {
+    /// Lists a kind. What is wrong with it is said; an error is the end of all questions.
+    fn kind(&mut self, kind: Kind) -> Result<(), String> {
+        let (cluster, resource) = (self.cluster, resource(kind));
+        let Err(error) = self.pages(kind, |visit| cluster.list(resource, visit)) else { return Ok(()) };
+        let text = clean(&chain(&error)).into_owned();
+        let instead = match &error {
+            // A cluster without the kind has no objects of it. But every cluster has namespaces.
+            ListError::Absent { .. } if kind != Kind::Namespace => {
+                self.asked.is_without_constraints |= kind == Kind::SecurityContextConstraints;
+                return Ok(());
+            }
+            ListError::Absent { .. } => {
+                return Err(format!("{text}: {} is no Kubernetes API server", clean(cluster.server())));
+            }
+            error if error.is_fatal() => return Err(text),
+            ListError::Forbidden { message, .. } => {
+                if self.narrow(kind)? {
+                    return Ok(());
+                }
+                self.denied.add(resource, message);
+                if kind == Kind::SecurityContextConstraints {
+                    // They are there, or it would have been said that they are not.
+                    self.asked.has_hidden_constraints = true;
+                    "the platform's own are taken for them"
+                } else {
+                    "the rest of the cluster is used"
+                }
+            }
+            _ => "the rest of the cluster is used",
+        };
+        self.progress.suspend(|| complain(&format!("{text}; {instead}")));
+        self.asked.incomplete = true;
+        Ok(())
     }
-    Ok(())
+
+    /// Looks for a kind that may not be listed everywhere in the namespaces that matter. False if that cannot be.
+    fn narrow(&mut self, kind: Kind) -> Result<bool, String> {
+        let (cluster, resource) = (self.cluster, resource(kind));
+        if kind.is_cluster_scoped() && kind != Kind::Namespace {
+            return Ok(false);
+        }
+        let scope = self.scope;
+        let names = self.namespaces.get_or_insert_with(|| scope.namespaces(cluster.namespace())).clone();
+        if names.is_empty() {
+            return Ok(false);
+        }
+        for name in &names {
+            let listed = if kind == Kind::Namespace {
+                self.pages(kind, |visit| {
+                    let found = cluster.get(resource, name)?;
+                    let objects = usize::from(found.is_some());
+                    visit(Page { items: found.into_iter().collect(), remaining: None });
+                    Ok(Listed { objects, restarts: 0 })
+                })
+            } else {
+                self.pages(kind, |visit| cluster.list_in(resource, name, visit))
+            };
+            match listed {
+                Ok(()) => {}
+                Err(error) if error.is_fatal() => return Err(clean(&chain(&error)).into_owned()),
+                Err(error) => {
+                    if let ListError::Forbidden { message, .. } = &error {
+                        self.denied.add(resource, message);
+                    }
+                    let text = format!("{}; the rest of the cluster is used", clean(&chain(&error)));
+                    self.progress.suspend(|| complain(&text));
+                    self.asked.incomplete = true;
+                }
+            }
+        }
+        self.narrowed.push(kind.resource().to_owned());
+        Ok(true)
+    }
+
+    /// Hands over what a request gives.
+    fn pages(
+        &mut self,
+        kind: Kind,
+        list: impl FnOnce(&mut dyn FnMut(Page)) -> Result<Listed, ListError>,
+    ) -> Result<(), ListError> {
+        let (progress, visit) = (&self.progress, &mut *self.visit);
+        let mut pages = 0;
+        let listed = list(&mut |page: Page| {
+            if pages == 0 {
+                progress.expect(page.remaining.unwrap_or_default().div_ceil(u64::from(ringfence_live::PAGE)));
+            } else {
+                progress.step();
+            }
+            pages += 1;
+            page.items
+                .into_iter()
+                .filter_map(|item| slim(kind.api_version(), kind.as_str(), item))
+                .for_each(&mut *visit);
+        })?;
+        if listed.objects == 0 {
+            // That there are none is worth knowing, too.
+            visit(json!({"apiVersion": kind.api_version(), "kind": format!("{kind}List"), "items": []}));
+        }
+        if listed.restarts > 0 {
+            let text = format!("the list of {} expired while it was read, and is not of one moment", resource(kind));
+            progress.suspend(|| warn(&text));
+        }
+        Ok(())
+    }
+
+    fn finish(self) -> Asked {
+        self.progress.finish();
+        if !self.narrowed.is_empty() {
+            let names: Vec<String> = self.namespaces.unwrap_or_default().into_iter().collect();
+            warn(&clean(&format!(
+                "{} may not be listed everywhere: asked for those of {} only",
+                self.narrowed.join(", "),
+                names.join(", ")
+            )));
+        }
+        if let Some(advice) = self.denied.advice() {
+            warn(&clean(&advice));
+        }
+        self.asked
+    }
+}
+
+fn resource(kind: Kind) -> Resource<'static> {
+    Resource { api_version: kind.api_version(), plural: kind.resource(), kind: kind.as_str() }
 }

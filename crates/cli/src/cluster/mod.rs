@@ -1,24 +1,27 @@
 //! The cluster that a command is asked about: `--cluster`, `--kubeconfig`, `--platform` and what comes of them.
 
+mod access;
 mod defaults;
 mod dump;
 mod live;
 mod needs;
 mod pod_security;
 mod scan;
+mod scope;
 mod slim;
 mod stream;
 
 use std::path::PathBuf;
 
-use ringfence_admission::cluster::{Builder, Platform, Snapshot};
+use ringfence_admission::cluster::{Builder, Kind, Platform, Snapshot};
 
 use crate::commands::{chain, complain, warn};
 use crate::input::{Entry, Inputs};
 
-pub(crate) use live::LiveArgs;
+pub(crate) use live::{Asked, Live, LiveArgs};
 pub(crate) use needs::Needs;
 pub(crate) use pod_security::{PodSecurityArgs, PodSecurityError, read as read_pod_security};
+pub(crate) use scope::Scope;
 pub(crate) use slim::slim;
 pub(crate) use stream::{Raw, each};
 
@@ -31,6 +34,11 @@ pub(crate) struct DumpArgs {
 }
 
 impl DumpArgs {
+    /// Whether any was named.
+    pub(crate) fn is_given(&self) -> bool {
+        !self.dumps.is_empty()
+    }
+
     /// The files.
     pub(crate) fn inputs(&self) -> Inputs {
         Inputs::of(self.dumps.clone())
@@ -69,6 +77,8 @@ pub(crate) struct Loaded {
     pub(crate) snapshot: Snapshot,
     /// An OpenShift that nobody wrote down: every namespace is there.
     pub(crate) imagined: Option<Builder>,
+    /// The namespace of what names none, if it is a running cluster's context that says so.
+    pub(crate) namespace: Option<String>,
     /// Whether some of it could not be read, which has been said.
     pub(crate) incomplete: bool,
 }
@@ -101,11 +111,11 @@ impl ClusterArgs {
     }
 
     /// The cluster, or else one that is as OpenShift installs it.
-    pub(crate) fn load_or_openshift(&self, needs: Needs) -> Option<Loaded> {
+    pub(crate) fn load_or_openshift(&self, needs: Needs, scope: Scope<'_>) -> Option<Loaded> {
         if self.is_given() {
-            return self.load(needs);
+            return self.load(needs, scope);
         }
-        Self { platform: Some(PlatformName::Openshift), ..self.clone() }.load(needs)
+        Self { platform: Some(PlatformName::Openshift), ..self.clone() }.load(needs, scope)
     }
 
     /// What operators on the cluster take it for.
@@ -118,25 +128,32 @@ impl ClusterArgs {
 
     /// Reads the cluster. What is wrong with it is said on standard error, and the rest is used; `None` if a running
     /// cluster cannot be asked at all.
-    pub(crate) fn load(&self, needs: Needs) -> Option<Loaded> {
-        self.load_with(needs, vec![])
+    pub(crate) fn load(&self, needs: Needs, scope: Scope<'_>) -> Option<Loaded> {
+        self.load_with(needs, scope, vec![])
     }
 
     /// As [`load`](Self::load), with objects that will be on the cluster as well.
-    pub(crate) fn load_with(&self, needs: Needs, more: Vec<serde_json::Value>) -> Option<Loaded> {
+    pub(crate) fn load_with(&self, needs: Needs, scope: Scope<'_>, more: Vec<serde_json::Value>) -> Option<Loaded> {
         let mut builder = Builder::default();
         for object in more {
             builder.add("the manifests", object);
         }
-        let mut incomplete = false;
+        let (mut incomplete, mut namespace) = (false, None);
         let mut platform = self.platform;
         if self.live.is_given() {
             if !self.dumps.dumps.is_empty() {
                 complain("a dump or a running cluster, not both: --cluster, or --kubeconfig and --context");
                 return None;
             }
-            let wants = |kind| needs.wants(kind);
-            let asked = self.live.each(wants, &mut |object| builder.add("the cluster", object))?;
+            let live = self.live.connect()?;
+            // Rights are asked for only where they are rights to constraints.
+            let idle = |asked: &Asked| match self.platform {
+                Some(platform) => platform == PlatformName::Kubernetes,
+                None => asked.is_without_constraints,
+            };
+            let wants = |kind: Kind, asked: &Asked| needs.wants(kind) && !(needs.skips_rights(kind) && idle(asked));
+            let asked = live.each(wants, scope, &mut |object| builder.add("the cluster", object))?;
+            namespace = Some(live.namespace().to_owned());
             incomplete |= asked.incomplete;
             if asked.has_hidden_constraints {
                 platform = platform.or(Some(PlatformName::Openshift));
@@ -168,7 +185,7 @@ impl ClusterArgs {
         let imagined = imagined.then(|| builder.clone());
         let snapshot = builder.build();
         tell(&snapshot, needs, self);
-        Some(Loaded { snapshot, imagined, incomplete })
+        Some(Loaded { snapshot, imagined, namespace, incomplete })
     }
 }
 

@@ -26,6 +26,12 @@ impl Needs {
         }
     }
 
+    /// Whether the kind says who may do what, and nothing follows from it on a plain Kubernetes.
+    pub(super) fn skips_rights(self, kind: Kind) -> bool {
+        let rights = [Kind::Role, Kind::ClusterRole, Kind::RoleBinding, Kind::ClusterRoleBinding];
+        matches!(self, Self::Admission | Self::Webhook) && rights.contains(&kind)
+    }
+
     /// The kinds without which answers may be wrong, and how.
     pub(super) fn missed(self, snapshot: &Snapshot) -> Vec<(Kind, &'static str)> {
         if self == Self::Constraints {

@@ -9,7 +9,7 @@ use ringfence_pss::{Level, Version};
 
 use crate::admit::{AsArgs, Judge, describe};
 use crate::check::{Against, Judged, Judgement, Standard, Versions, judge, ranges};
-use crate::cluster::{ClusterArgs, Needs, PodSecurityArgs};
+use crate::cluster::{ClusterArgs, Needs, PodSecurityArgs, Scope};
 use crate::diagnostic::Diagnostic;
 use crate::exit::Exit;
 use crate::input::{Entry, InputError, Inputs};
@@ -131,7 +131,8 @@ pub(crate) fn main(args: &Args) -> Exit {
         }
     };
     let granted = granted(args);
-    let Some(loaded) = args.cluster.load_with(Needs::Admission, granted) else { return Exit::Failure };
+    let scope = Scope::Inputs { inputs: &args.inputs, default: args.who.namespace() };
+    let Some(loaded) = args.cluster.load_with(Needs::Admission, scope, granted) else { return Exit::Failure };
     let judge = Judge::new(&loaded, pod_security, &args.who);
     let Some(operators) = args.operators.load(args.cluster.platform_of(&loaded)) else { return Exit::Failure };
     let (newest, platform_version) = (args.kube_version, args.platform_version.as_ref());

@@ -11,7 +11,7 @@ use ringfence_live::Target;
 use ringfence_server::{Fail, Limits, Live, Sandbox, Server, Settings, Shut, Source, TlsFiles};
 
 use super::{chain, complain};
-use crate::cluster::{ClusterArgs, Needs, PodSecurityArgs};
+use crate::cluster::{ClusterArgs, Needs, PodSecurityArgs, Scope};
 use crate::exit::Exit;
 use crate::log;
 
@@ -144,7 +144,7 @@ pub(crate) fn main(args: &Args) -> Exit {
     let cluster = if let Some(target) = args.cluster.running() {
         From::Running(target)
     } else {
-        let Some(loaded) = args.cluster.load(Needs::Webhook) else { return Exit::Failure };
+        let Some(loaded) = args.cluster.load(Needs::Webhook, Scope::Named(&[])) else { return Exit::Failure };
         if loaded.incomplete && !args.fail_open {
             complain("the cluster could not be read as a whole, and --fail-open was not given");
             return Exit::Failure;

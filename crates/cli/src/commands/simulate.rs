@@ -13,7 +13,7 @@ use ringfence_admission::pod_security::{Mode, PodSecurity};
 use ringfence_admission::simulate::{Change, Counts, Object, Report, Simulation};
 use ringfence_pss::Version;
 
-use crate::cluster::{DumpArgs, PodSecurityError, Raw, each, read_pod_security};
+use crate::cluster::{Asked, DumpArgs, Live, LiveArgs, PodSecurityError, Raw, Scope, each, read_pod_security};
 use crate::exit::Exit;
 use crate::input::Entry;
 use crate::progress::Progress;
@@ -22,14 +22,17 @@ use crate::view::clean;
 
 /// What a change of labels or of Pod Security's configuration would break, before anybody makes it
 ///
-/// Judges every running pod and every template of a cluster's dump before and after the change, and says what would be
-/// refused that is not refused now, by namespace, owner and reason. Large dumps in JSON are read as they come, so that
-/// they need not fit into memory.
+/// Judges every running pod and every template of a cluster before and after the change, and says what would be refused
+/// that is not refused now, by namespace, owner and reason. Large dumps in JSON are read as they come and a running
+/// cluster is asked page by page, so that neither has to fit into memory.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
     #[command(flatten)]
     cluster: DumpArgs,
+
+    #[command(flatten)]
+    live: LiveArgs,
 
     /// A label to set on namespaces: enforce=restricted, enforce-version=v1.30, warn=baseline, or any KEY=VALUE; KEY-
     /// takes one away. May be repeated.
@@ -62,6 +65,7 @@ Examples:
   ringfence simulate --set-label enforce=restricted --cluster dump.json
   ringfence simulate --set-label enforce=baseline -n shop -n web --cluster dump.json
   ringfence simulate --pod-security-config new.yaml --cluster dump.json -o json
+  ringfence simulate --set-label enforce=restricted --context production
 
 Exit status: 0 nothing breaks, 1 something does, 2 something could not be read.";
 
@@ -112,19 +116,12 @@ pub(crate) fn main(args: &Args) -> Exit {
             return Exit::Failure;
         }
     };
-    let (entries, errors) = args.cluster.inputs().entries();
     let mut exit = Exit::Clean;
-    for error in &errors {
-        super::complain(&super::chain(error));
+    let Some(source) = source(args, &mut exit) else { return Exit::Failure };
+    let Some((cluster, whole)) = source.namespaces(&args.namespaces) else { return Exit::Failure };
+    if !whole {
         exit = Exit::Failure;
     }
-    if entries.contains(&Entry::Stdin) {
-        super::complain(
-            "a simulation reads the dump twice, which standard input cannot be: name a file with --cluster",
-        );
-        return Exit::Failure;
-    }
-    let Some(cluster) = namespaces(&entries) else { return Exit::Failure };
     for missing in
         args.namespaces.iter().filter(|name| cluster.namespaces().all(|n| n.metadata.name.as_ref() != Some(*name)))
     {
@@ -132,7 +129,7 @@ pub(crate) fn main(args: &Args) -> Exit {
         exit = Exit::Failure;
     }
     let simulation = Simulation::new(&cluster, before, &change);
-    let (report, whole) = run(&simulation, &entries);
+    let Some((report, whole)) = run(&simulation, &source, &args.namespaces) else { return Exit::Failure };
     if !whole {
         exit = Exit::Failure;
     }
@@ -161,50 +158,129 @@ fn worlds(args: &Args) -> Result<(PodSecurity, Change), PodSecurityError> {
     Ok((before, Change { labels, namespaces, pod_security }))
 }
 
-/// The namespaces of the dump. The first of two passes looks for nothing else.
-fn namespaces(entries: &[Entry]) -> Option<Snapshot> {
-    let mut builder = Builder::default();
-    for entry in entries {
-        let name = entry.name();
-        let mut visit = |raw: Raw| {
-            let listed = raw.list_type().is_some_and(|(_, kind)| kind == Kind::Namespace.as_str());
-            if !listed && memchr::memmem::find(raw.json.as_bytes(), b"\"Namespace\"").is_none() {
-                return;
-            }
-            let Ok(mut value) = serde_json::from_str::<serde_json::Value>(&raw.json) else { return };
-            if let (Some((api_version, kind)), Some(fields)) = (raw.list_type(), value.as_object_mut()) {
-                fields.entry("apiVersion").or_insert_with(|| api_version.into());
-                fields.entry("kind").or_insert_with(|| kind.into());
-            }
-            if value.get("kind").and_then(serde_json::Value::as_str) == Some(Kind::Namespace.as_str()) {
-                builder.add(&name, value);
-            }
-        };
-        // What cannot be read is said in the second pass.
-        if let Err(error) = each(entry, &mut visit, &mut |_| {}) {
-            super::complain(&super::chain(&error));
+/// Where the objects come from. They are gone through twice.
+enum Source {
+    Dump(Vec<Entry>),
+    Live(Live),
+}
+
+/// The source, or what is wrong with it, which has been said.
+fn source(args: &Args, exit: &mut Exit) -> Option<Source> {
+    if args.live.is_given() {
+        if args.cluster.is_given() {
+            super::complain("a dump or a running cluster, not both: --cluster, or --kubeconfig and --context");
             return None;
         }
+        return args.live.connect().map(Source::Live);
     }
-    let cluster = builder.build();
-    for problem in cluster.problems() {
-        super::warn(&clean(&problem.to_string()));
+    let (entries, errors) = args.cluster.inputs().entries();
+    for error in &errors {
+        super::complain(&super::chain(error));
+        *exit = Exit::Failure;
     }
-    if !cluster.has_seen(Kind::Namespace) {
-        super::warn("the dump has no namespaces: every one is taken to exist, without labels of its own");
+    if entries.contains(&Entry::Stdin) {
+        super::complain(
+            "a simulation reads the dump twice, which standard input cannot be: name a file with --cluster",
+        );
+        return None;
     }
-    Some(cluster)
+    Some(Source::Dump(entries))
+}
+
+impl Source {
+    /// The namespaces, and whether all could be had: the first of two passes looks for nothing else.
+    fn namespaces(&self, named: &[String]) -> Option<(Snapshot, bool)> {
+        let mut builder = Builder::default();
+        let mut whole = true;
+        match self {
+            Self::Dump(entries) => {
+                for entry in entries {
+                    let name = entry.name();
+                    let mut visit = |raw: Raw| {
+                        if let Some(namespace) = namespace(&raw) {
+                            builder.add(&name, namespace);
+                        }
+                    };
+                    // What cannot be read is said in the second pass.
+                    if let Err(error) = each(entry, &mut visit, &mut |_| {}) {
+                        super::complain(&super::chain(&error));
+                        return None;
+                    }
+                }
+            }
+            Self::Live(live) => {
+                let mut visit = |object| builder.add("the cluster", object);
+                let asked = live.each(|kind, _| kind == Kind::Namespace, Scope::Named(named), &mut visit)?;
+                whole = !asked.incomplete;
+            }
+        }
+        let cluster = builder.build();
+        for problem in cluster.problems() {
+            super::warn(&clean(&problem.to_string()));
+        }
+        if !cluster.has_seen(Kind::Namespace) {
+            super::warn("no namespaces are known: every one is taken to exist, without labels of its own");
+        }
+        Some((cluster, whole))
+    }
+
+    /// Hands over every pod and workload. False if some could not be had, `None` if none can any more, both of which
+    /// have been said.
+    fn each(&self, progress: &Progress, named: &[String], visit: &mut dyn FnMut(Raw)) -> Option<bool> {
+        let mut whole = true;
+        match self {
+            Self::Dump(entries) => {
+                let mut done = 0;
+                for entry in entries {
+                    let read = each(entry, visit, &mut |bytes| {
+                        let before = done >> 20;
+                        done += bytes;
+                        (before..done >> 20).for_each(|_| progress.step());
+                    });
+                    if let Err(error) = &read {
+                        super::complain(&super::chain(error));
+                    }
+                    whole &= read.unwrap_or(false);
+                }
+            }
+            Self::Live(live) => {
+                let wants = |kind: Kind, _: &Asked| kind == Kind::Pod || kind.is_workload();
+                let mut visit = |object: serde_json::Value| {
+                    visit(Raw { json: object.to_string(), list_type: std::sync::Arc::default() });
+                };
+                whole = !live.each(wants, Scope::Named(named), &mut visit)?.incomplete;
+            }
+        }
+        Some(whole)
+    }
+}
+
+/// The object, if it is a namespace.
+fn namespace(raw: &Raw) -> Option<serde_json::Value> {
+    let listed = raw.list_type().is_some_and(|(_, kind)| kind == Kind::Namespace.as_str());
+    if !listed && memchr::memmem::find(raw.json.as_bytes(), b"\"Namespace\"").is_none() {
+        return None;
+    }
+    let mut value = serde_json::from_str::<serde_json::Value>(&raw.json).ok()?;
+    if let (Some((api_version, kind)), Some(fields)) = (raw.list_type(), value.as_object_mut()) {
+        fields.entry("apiVersion").or_insert_with(|| api_version.into());
+        fields.entry("kind").or_insert_with(|| kind.into());
+    }
+    (value.get("kind").and_then(serde_json::Value::as_str) == Some(Kind::Namespace.as_str())).then_some(value)
 }
 
 /// Judges every object, on every core. Only as many objects are held as the threads have in hand.
-fn run(simulation: &Simulation, entries: &[Entry]) -> (Report, bool) {
-    let bytes: u64 = entries.iter().map(size).sum();
+fn run(simulation: &Simulation, source: &Source, named: &[String]) -> Option<(Report, bool)> {
+    let bytes: u64 = match source {
+        Source::Dump(entries) => entries.iter().map(size).sum(),
+        Source::Live(_) => 0,
+    };
     let progress = Progress::new("simulating (MiB)", (bytes >> 20) as usize);
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let (send, receive) = mpsc::sync_channel::<Vec<Raw>>(threads * 2);
     let receive = Mutex::new(receive);
     let wrong = AtomicUsize::new(0);
-    let mut whole = true;
+    let mut whole = None;
     let report = std::thread::scope(|scope| {
         let work = || {
             let mut report = Report::default();
@@ -219,25 +295,13 @@ fn run(simulation: &Simulation, entries: &[Entry]) -> (Report, bool) {
         };
         let workers: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
         let mut batch = Vec::with_capacity(BATCH);
-        let mut done = 0;
-        for entry in entries {
-            let read = each(
-                entry,
-                &mut |raw| {
-                    batch.push(raw);
-                    if batch.len() == BATCH {
-                        // It fails only when every thread has panicked, which joining them tells.
-                        let _ = send.send(std::mem::replace(&mut batch, Vec::with_capacity(BATCH)));
-                    }
-                },
-                &mut |bytes| {
-                    let before = done >> 20;
-                    done += bytes;
-                    (before..done >> 20).for_each(|_| progress.step());
-                },
-            );
-            whole &= read.unwrap_or(false);
-        }
+        whole = source.each(&progress, named, &mut |raw| {
+            batch.push(raw);
+            if batch.len() == BATCH {
+                // It fails only when every thread has panicked, which joining them tells.
+                let _ = send.send(std::mem::replace(&mut batch, Vec::with_capacity(BATCH)));
+            }
+        });
         let _ = send.send(batch);
         drop(send);
         let mut report = Report::default();
@@ -254,7 +318,7 @@ fn run(simulation: &Simulation, entries: &[Entry]) -> (Report, bool) {
     if wrong > MOST_WRONG {
         super::warn(&format!("and {} more like these", wrong - MOST_WRONG));
     }
-    (report, whole && wrong == 0)
+    Some((report, whole? && wrong == 0))
 }
 
 /// How many objects that cannot be read are told of.

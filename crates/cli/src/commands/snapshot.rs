@@ -5,7 +5,7 @@ use std::io::{self, Write as _};
 
 use serde_json::Value;
 
-use crate::cluster::{LiveArgs, Raw, each, slim};
+use crate::cluster::{LiveArgs, Raw, Scope, each, slim};
 use crate::exit::Exit;
 use crate::input::Inputs;
 use crate::view::clean;
@@ -24,6 +24,10 @@ pub(crate) struct Args {
 
     #[command(flatten)]
     live: LiveArgs,
+
+    /// Where to look on a running cluster if not everything may be listed; may be repeated.
+    #[arg(short, long = "namespace", value_name = "NAMESPACE")]
+    namespaces: Vec<String>,
 
     /// How to print.
     #[arg(short, long, value_name = "FORMAT", default_value = "yaml")]
@@ -84,7 +88,8 @@ pub(crate) fn main(args: &Args) -> Exit {
         }
     }
     if args.live.is_given() {
-        match args.live.each(|_| true, &mut |object| writer.listed(&object)) {
+        let Some(live) = args.live.connect() else { return Exit::Failure };
+        match live.each(|_, _| true, Scope::Named(&args.namespaces), &mut |object| writer.listed(&object)) {
             Some(asked) if !asked.incomplete => {}
             Some(_) => exit = Exit::Failure,
             None => return Exit::Failure,

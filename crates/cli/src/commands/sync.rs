@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use anstyle::Style;
 use ringfence_admission::sync::{Outcome, Plan, Settings, plan};
 
-use crate::cluster::{ClusterArgs, Needs};
+use crate::cluster::{ClusterArgs, Needs, Scope};
 use crate::exit::Exit;
 use crate::view::clean;
 use crate::yaml;
@@ -72,7 +72,7 @@ pub(crate) fn main(args: &Args) -> Exit {
         );
         return Exit::Failure;
     }
-    let Some(loaded) = args.cluster.load(Needs::Labels) else { return Exit::Failure };
+    let Some(loaded) = args.cluster.load(Needs::Labels, Scope::Named(&args.namespaces)) else { return Exit::Failure };
     let mut plans = plan(&loaded.snapshot, Settings { enforcing: !args.no_enforce });
     let mut exit = if loaded.incomplete { Exit::Failure } else { Exit::Clean };
     if !args.namespaces.is_empty() {

@@ -124,6 +124,8 @@ fn a_dump_by_kubectl_gives_the_same_answers_as_the_server() {
         &["scc", "which", "-", "-o", "json", "--platform", "openshift"],
         &["scc", "who", "privileged", "--platform", "openshift", "-n", "open", "-o", "json"],
         &["sync", "--dry-run", "--platform", "openshift", "-o", "json"],
+        &["simulate", "--set-label", "enforce=baseline", "-o", "json"],
+        &["simulate", "--set-label", "enforce=restricted", "-n", "many"],
     ] {
         let live = with(&server.kubeconfig(), args, &pods);
         let dumped = ringfence(args.iter().copied().chain(["--cluster", file.to_str().unwrap()]), &pods);
@@ -147,4 +149,42 @@ fn a_snapshot_has_every_object_of_many_pages_and_answers_like_the_server() {
     let live = with(&server.kubeconfig(), &["check", "-o", "jsonl", "-"], &documents(&pods));
     let dumped = ringfence(["check", "-o", "jsonl", "--cluster", file.to_str().unwrap(), "-"], documents(&pods));
     assert_eq!((live.code, live.out, live.err), (dumped.code, dumped.out, dumped.err));
+}
+
+#[test]
+fn a_simulation_goes_through_every_page() {
+    let Some(server) = &*SERVER else { return };
+    let args = ["simulate", "--set-label", "enforce=baseline", "-n", "many", "-o", "json"];
+    let ran = with(&server.kubeconfig(), &args, "");
+    assert_eq!((ran.code, &*ran.err), (1, ""));
+    let report: Value = serde_json::from_str(&ran.out).unwrap();
+    let broken = MANY.div_ceil(10);
+    let pods = &report["namespaces"]["many"]["pods"]["enforce"];
+    assert_eq!(pods, &json!({"fine": MANY - broken, "broken": broken, "mended": 0, "refused": 0}));
+    assert_eq!(report["broken"], broken);
+}
+
+#[test]
+fn constraints_of_a_plain_kubernetes_with_their_definition_make_it_openshift() {
+    let Some(server) = ApiServer::start(Flavour::Kubernetes) else { return };
+    server.define_constraints();
+    let mut app = namespace("app", &json!({}));
+    app["metadata"]["annotations"] =
+        json!({"openshift.io/sa.scc.uid-range": "1000/10", "openshift.io/sa.scc.mcs": "s0:c1,c0"});
+    server.create_all(&[app, account("app", "default")]);
+    let pod = pod("app", "p", &json!({"containers": [{"name": "c", "image": "i"}]})).to_string();
+    let ask = || with(&server.kubeconfig(), &["check", "-o", "jsonl", "-"], &pod);
+    let refused = ask();
+    let message = &lines(&refused)[0]["admission"]["message"];
+    assert_eq!(
+        (refused.code, message),
+        (1, &json!("pods \"p\" is forbidden: no SecurityContextConstraints found in cluster"))
+    );
+    server.create(&json!({"apiVersion": "security.openshift.io/v1", "kind": "SecurityContextConstraints",
+        "metadata": {"name": "mine"}, "groups": ["system:authenticated"], "allowPrivilegedContainer": false,
+        "runAsUser": {"type": "RunAsAny"}, "seLinuxContext": {"type": "RunAsAny"}, "fsGroup": {"type": "RunAsAny"},
+        "supplementalGroups": {"type": "RunAsAny"}, "volumes": ["*"]}));
+    let admitted = ask();
+    let admission = &lines(&admitted)[0]["admission"];
+    assert_eq!((admitted.code, &admission["scc"]), (0, &json!("mine")), "{}", admitted.err);
 }

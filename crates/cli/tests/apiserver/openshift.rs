@@ -128,6 +128,7 @@ fn a_dump_by_kubectl_gives_the_same_answers_as_openshift() {
         &["scc", "who", "anyuid", "-n", "app", "-o", "json"],
         &["scc", "diff", "restricted", "restricted-v2"],
         &["sync", "--dry-run", "-o", "json"],
+        &["simulate", "--set-label", "enforce=restricted", "-o", "json"],
     ] {
         let live = with(&server.kubeconfig(), args, &pods);
         let dumped = ringfence(args.iter().copied().chain(["--cluster", file.to_str().unwrap()]), &pods);

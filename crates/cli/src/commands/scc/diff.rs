@@ -9,7 +9,7 @@ use ringfence_operators::plan::{redis_enterprise_scc, redis_enterprise_scc_name}
 use ringfence_scc::{FieldDiff, Looser, SecurityContextConstraints, decode, diff};
 
 use super::Format;
-use crate::cluster::{ClusterArgs, Needs};
+use crate::cluster::{ClusterArgs, Needs, Scope};
 use crate::exit::Exit;
 use crate::input::Entry;
 use crate::render::text::width;
@@ -43,7 +43,9 @@ Examples:
 Exit status: 0 they are alike, 1 they differ, 2 one could not be read.";
 
 pub(super) fn main(args: &Args) -> Exit {
-    let Some(loaded) = args.cluster.load_or_openshift(Needs::Constraints) else { return Exit::Failure };
+    let Some(loaded) = args.cluster.load_or_openshift(Needs::Constraints, Scope::Named(&[])) else {
+        return Exit::Failure;
+    };
     let known: Vec<_> = loaded.snapshot.constraints().collect();
     let (Some(a), Some(b)) = (find(&args.a, &known), find(&args.b, &known)) else { return Exit::Failure };
     let differences = diff(&a, &b);

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::on_openshift;
 use crate::admit::imagined_annotations;
-use crate::cluster::{ClusterArgs, Loaded, Needs};
+use crate::cluster::{ClusterArgs, Loaded, Needs, Scope};
 use crate::exit::Exit;
 use crate::input::Inputs;
 use crate::pods::{self, Item, title};
@@ -30,9 +30,9 @@ pub(super) struct Args {
     #[command(flatten)]
     cluster: ClusterArgs,
 
-    /// The namespace of what names none.
-    #[arg(short, long, value_name = "NAMESPACE", default_value = "default", hide_default_value = true)]
-    namespace: String,
+    /// The namespace of what names none; otherwise that of a running cluster's context, or `default`.
+    #[arg(short, long, value_name = "NAMESPACE")]
+    namespace: Option<String>,
 
     /// The new constraint's name; otherwise the workload's.
     #[arg(long, value_name = "NAME")]
@@ -48,7 +48,8 @@ Examples:
 Exit status: 0, or 2 if something could not be read or no constraint would do.";
 
 pub(super) fn main(args: &Args) -> Exit {
-    let Some(loaded) = args.cluster.load_or_openshift(Needs::Admission) else { return Exit::Failure };
+    let scope = Scope::Inputs { inputs: &args.inputs, default: args.namespace.as_deref() };
+    let Some(loaded) = args.cluster.load_or_openshift(Needs::Admission, scope) else { return Exit::Failure };
     let mut out = super::super::stdout(false);
     let mut exit = if loaded.incomplete { Exit::Failure } else { Exit::Clean };
     let mut count = 0;
@@ -84,7 +85,8 @@ pub(super) fn main(args: &Args) -> Exit {
 /// The constraint, its role and the binding, or why there are none.
 fn objects(args: &Args, loaded: &Loaded, workload: &Workload) -> Result<[Value; 3], String> {
     let own = Some(workload.namespace()).filter(|name| !name.is_empty());
-    let name = own.unwrap_or(&args.namespace);
+    let default = args.namespace.as_deref().or(loaded.namespace.as_deref()).unwrap_or("default");
+    let name = own.unwrap_or(default);
     let annotations = if args.cluster.has_objects() {
         let found = loaded.snapshot.namespace(name).map_err(|error| error.to_string())?;
         found.metadata.annotations.clone().unwrap_or_default()

@@ -10,7 +10,7 @@ use ringfence_operators::{Operators, Platform};
 use ringfence_scc::SecurityContextConstraints;
 
 use crate::admit::{AsArgs, Judge};
-use crate::cluster::{ClusterArgs, Needs, PodSecurityArgs};
+use crate::cluster::{ClusterArgs, Needs, PodSecurityArgs, Scope};
 use crate::exit::Exit;
 use crate::input::Inputs;
 
@@ -79,7 +79,8 @@ impl Question {
                 return Exit::Failure;
             }
         };
-        let Some(loaded) = self.cluster.load_or_openshift(Needs::Admission) else { return Exit::Failure };
+        let scope = Scope::Inputs { inputs: &self.inputs, default: self.who.namespace() };
+        let Some(loaded) = self.cluster.load_or_openshift(Needs::Admission, scope) else { return Exit::Failure };
         let judge = Judge::new(&loaded, pod_security, &self.who);
         match answer(&judge) {
             Ok(exit) if loaded.incomplete => exit.max(Exit::Failure),

@@ -7,7 +7,7 @@ use ringfence_admission::rbac::Grant;
 use ringfence_scc::SecurityContextConstraints;
 
 use super::Format;
-use crate::cluster::{ClusterArgs, Needs};
+use crate::cluster::{ClusterArgs, Needs, Scope};
 use crate::exit::Exit;
 use crate::view::clean;
 
@@ -46,7 +46,9 @@ struct Users {
 }
 
 pub(super) fn main(args: &Args) -> Exit {
-    let Some(loaded) = args.cluster.load_or_openshift(Needs::Admission) else { return Exit::Failure };
+    let Some(loaded) = args.cluster.load_or_openshift(Needs::Admission, Scope::Named(&args.namespaces)) else {
+        return Exit::Failure;
+    };
     let Some(scc) = loaded.snapshot.constraints().find(|scc| scc.name() == args.scc) else {
         super::unknown(&args.scc, loaded.snapshot.constraints());
         return Exit::Failure;

@@ -48,8 +48,8 @@ pub async fn client(target: &Target) -> Result<(Client, String), ConnectError> {
     // A watch may be silent for longer than any answer takes; who asks knows how long to wait.
     config.read_timeout = None;
     let server = config.cluster_url.to_string().trim_end_matches('/').to_owned();
-    let client = Client::try_from(config);
-    let client = client.map_err(|error| ConnectError::Client { server: server.clone(), message: innermost(&error) })?;
+    let plug_in = plug_in(&config);
+    let client = Client::try_from(config).map_err(|error| ConnectError::client(&server, &plug_in, &error))?;
     Ok((client, server))
 }
 
@@ -112,14 +112,13 @@ impl Cluster {
         config.read_timeout = Some(READ);
         let namespace = config.default_namespace.clone();
         let server = config.cluster_url.to_string().trim_end_matches('/').to_owned();
-        let plug_in = config.auth_info.exec.as_ref().and_then(|exec| exec.command.clone());
+        let plug_in = plug_in(&config);
         // The client's buffer is a task of the runtime.
         let client = {
             let _entered = runtime.enter();
             Client::try_from(config)
         };
-        let client =
-            client.map_err(|error| ConnectError::client(&server, plug_in.as_deref().unwrap_or_default(), &error))?;
+        let client = client.map_err(|error| ConnectError::client(&server, &plug_in, &error))?;
         Ok(Self { runtime, client, server, namespace })
     }
 
@@ -132,6 +131,11 @@ impl Cluster {
     pub fn namespace(&self) -> &str {
         &self.namespace
     }
+}
+
+/// The program that gives the credentials, if one does.
+fn plug_in(config: &Config) -> String {
+    config.auth_info.exec.as_ref().and_then(|exec| exec.command.clone()).unwrap_or_default()
 }
 
 fn read(target: &Target) -> Result<Kubeconfig, ConnectError> {

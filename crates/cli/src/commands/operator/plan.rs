@@ -10,7 +10,7 @@ use ringfence_manifest::{Document, Node};
 use ringfence_operators::plan::{Ask, Fact, Plan, PlanError, plan, redis_enterprise_scc, redis_enterprise_scc_name};
 
 use super::view;
-use crate::cluster::{ClusterArgs, Needs};
+use crate::cluster::{ClusterArgs, Needs, Scope};
 use crate::commands::{chain, complain, output_failed, stdout};
 use crate::exit::Exit;
 use crate::input::Entry;
@@ -103,7 +103,7 @@ pub(super) fn main(args: &Args) -> Exit {
 /// The plan, and the cluster to hold it against if there is one. An empty error has been said already.
 fn make(args: &Args) -> Result<(Plan, Option<Snapshot>, bool), String> {
     let loaded = if args.cluster.has_objects() {
-        Some(args.cluster.load(Needs::Webhook).ok_or_else(String::new)?)
+        Some(args.cluster.load(Needs::Webhook, Scope::Named(args.namespace.as_slice())).ok_or_else(String::new)?)
     } else {
         None
     };

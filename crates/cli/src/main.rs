@@ -6,6 +6,7 @@ mod args;
 mod check;
 mod cluster;
 mod commands;
+mod demonstration;
 mod diagnostic;
 mod docker;
 mod exit;

@@ -182,3 +182,39 @@ fn metrics_are_prometheus_text() {
         assert!(out.lines().any(|found| found == line), "{line}\n{out}");
     }
 }
+
+/// SYS_RESOURCE, paragraph 4: what a node cannot honour is a finding of `check` too, where it is written.
+#[test]
+fn check_takes_nodes_and_names_container_field_and_line() {
+    let dir = tempfile::tempdir().unwrap();
+    let bad = node_file(&dir, "worker-1", 65535, "000001fffeffffff");
+    let good = node_file(&dir, "worker-2", 1_048_576, ALL);
+    let pod = "apiVersion: v1\nkind: Pod\nmetadata: {name: p}\nspec:\n  containers:\n  - name: c\n    image: busybox\n    securityContext:\n      capabilities:\n        add: [SYS_RESOURCE]\n";
+    let checked = |nodes: &[&PathBuf], format: &str| {
+        let mut args = vec!["check".to_owned(), "--pss".into(), "privileged".into(), "-o".into(), format.into()];
+        args.extend(nodes.iter().flat_map(|node| ["--node".to_owned(), node.display().to_string()]));
+        args.push("-".into());
+        ringfence(args, pod)
+    };
+    let ran = checked(&[&good, &bad], "jsonl");
+    assert_eq!(ran.code, 1, "{}", ran.err);
+    let report = &lines(&ran)[0];
+    assert_eq!(report["pss"][0]["allowed"], true);
+    let found = report["nodes"].as_array().unwrap();
+    assert_eq!(found.len(), 1, "the other node has it: {report}");
+    let found = &found[0];
+    assert_eq!((&found["node"], &found["object"]), (&json!("worker-1"), &json!("Pod p")));
+    assert_eq!((&found["container"], &found["line"], &found["column"]), (&json!("c"), &json!(10), &json!(15)));
+    assert_eq!(found["field"], "spec.containers[0].securityContext.capabilities.add[0]");
+    assert_eq!(found["fact"], "capabilities.bounding");
+
+    let text = checked(&[&bad], "text").out;
+    assert!(text.contains("error[node-capabilities.bounding]: on worker-1: container c: "), "{text}");
+    assert!(text.contains("-:10:15"), "{text}");
+    let ran = checked(&[&good], "jsonl");
+    assert_eq!(ran.code, 0, "{}", ran.out);
+    assert!(lines(&ran)[0]["nodes"].is_null());
+    let missing = ringfence(["check", "--node", "/no/such/node.yaml", "-"], pod);
+    assert_eq!((missing.code, &*missing.out), (2, ""));
+    assert!(missing.err.contains("/no/such/node.yaml: cannot read"), "{}", missing.err);
+}

@@ -181,3 +181,51 @@ fn nothing_is_left_behind_when_ringfence_is_killed() {
         assert_eq!(out, "up\n0\n");
     }
 }
+
+#[test]
+fn sys_resource_is_shown_at_work_or_said_to_be_out_of_reach() {
+    let pod = |context: &str| {
+        format!(
+            "apiVersion: v1\nkind: Pod\nmetadata: {{name: p}}\nspec: {{containers: [{{name: c, image: i, securityContext: {{capabilities: {context}}}}}]}}\n"
+        )
+    };
+    let container = |context: &str| {
+        let ran = ringfence(["prove", "-o", "jsonl", "-"], pod(context));
+        lines(&ran)[0]["containers"][0].clone()
+    };
+    let asks = container("{add: [SYS_RESOURCE]}");
+    let shown = &asks["demonstrations"][0];
+    let statement = shown["statement"].as_str().unwrap();
+    let own = std::fs::read_to_string("/proc/self/status").unwrap();
+    let bounding = own.lines().find_map(|line| line.strip_prefix("CapBnd:")).unwrap().trim();
+    let has = u64::from_str_radix(bounding, 16).unwrap() >> 24 & 1 == 1;
+    match (is_root(), has) {
+        (true, true) => {
+            assert_eq!(shown["shown"], true, "{asks}");
+            assert_eq!(shown["raisedLimit"]["without"]["raised"], false, "{asks}");
+        }
+        (true, false) => {
+            assert_eq!(shown["shown"], false);
+            assert!(statement.contains("not in this machine's bounding set"), "{statement}");
+            // ALL means what there is, so that the container starts and the attempt is made.
+            let all = container("{add: [ALL]}");
+            assert_eq!(all["demonstrations"][0]["raisedLimit"]["process"]["raised"], false, "{all}");
+            let statement = all["demonstrations"][0]["statement"].as_str().unwrap();
+            assert!(statement.contains("this machine's lacks it"), "{statement}");
+            assert_eq!(all["agreement"], true);
+        }
+        (false, _) => assert_eq!(shown["shown"], false, "{asks}"),
+    }
+    for asks_not in ["{add: [NET_ADMIN]}", "{add: [ALL], drop: [SYS_RESOURCE]}"] {
+        assert!(container(asks_not)["demonstrations"].is_null(), "{asks_not}");
+    }
+    let text = ringfence(["prove", "-"], pod("{add: [SYS_RESOURCE]}")).out;
+    assert!(text.contains("SYS_RESOURCE at work: ") || text.contains("SYS_RESOURCE not shown at work: "), "{text}");
+}
+
+#[test]
+fn a_node_in_a_file_is_not_what_is_observed() {
+    let ran = ringfence(["prove", "--node", "node.yaml", WALKTHROUGH], "");
+    assert_eq!((ran.code, &*ran.out), (2, ""));
+    assert!(ran.err.contains("`explain --node FILE`"), "{}", ran.err);
+}

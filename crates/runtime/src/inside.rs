@@ -26,6 +26,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> Option<ExitCode> {
     let rest: Vec<OsString> = args.collect();
     match what.to_str() {
         Some("probe") => Some(crate::probe::main(&rest)),
+        Some("raise") => Some(crate::probe::limit::main(&rest)),
         Some("pause") => Some(crate::run::sandbox_main()),
         Some("guardian") => Some(crate::state::guardian_main(&rest)),
         _ => Some(ExitCode::from(2)),

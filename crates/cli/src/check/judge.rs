@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use k8s_openapi::api::core::v1::PodSpec;
+use ringfence_context::facts::NodeFacts;
 use ringfence_manifest::{Document, Problem, ProblemKind, ReadError, Source, Unreadable, Workload, WorkloadKind};
 use ringfence_operators::{Item, Operators};
 use ringfence_pss::{Edit, Finding, Holder, Value, Verdict, Version, evaluate, evaluate_all, with_defaults};
@@ -39,14 +40,16 @@ pub(crate) struct Against<'a> {
     pub(crate) platform_version: Option<&'a ringfence_operators::Version>,
     /// The cluster that is asked.
     pub(crate) judge: Option<&'a Judge<'a>>,
+    /// The nodes on which the pods may be run.
+    pub(crate) nodes: &'a [NodeFacts],
 }
 
 /// Judges every workload in `bytes`.
 pub(crate) fn judge(source: &str, bytes: &[u8], against: Against<'_>) -> Judgement {
-    let Against { standards, newest, operators, platform_version, judge } = against;
+    let Against { standards, newest, operators, platform_version, judge, nodes } = against;
     let mut judgement = Judgement::default();
     for document in ringfence_manifest::read(bytes) {
-        let input = Input { source, document: &document, standards, newest, platform_version, judge };
+        let input = Input { source, document: &document, standards, newest, platform_version, judge, nodes };
         if let Some(error) = document.error() {
             judgement.objects.push(input.broken(error));
             continue;
@@ -73,6 +76,7 @@ pub(super) struct Input<'a> {
     newest: Option<Version>,
     pub(super) platform_version: Option<&'a ringfence_operators::Version>,
     pub(super) judge: Option<&'a Judge<'a>>,
+    pub(super) nodes: &'a [NodeFacts],
 }
 
 impl Input<'_> {
@@ -173,6 +177,7 @@ impl Input<'_> {
             diagnostics.extend(new);
             report.admission = Some(admission);
         }
+        diagnostics.extend(self.hold_against_nodes(&mut report, workload));
         Judged { report, diagnostics }
     }
 
@@ -275,6 +280,7 @@ impl Input<'_> {
             pss: vec![],
             derived: None,
             notes: vec![],
+            nodes: vec![],
             admission: None,
         }
     }

@@ -3,6 +3,7 @@
 mod admission;
 mod all_versions;
 mod judge;
+mod nodes;
 mod report;
 mod resource;
 mod standard;

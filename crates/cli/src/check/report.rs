@@ -1,8 +1,10 @@
 //! What `check` says of one object, as other programs read it.
 
+use ringfence_context::node::Severity;
 use serde::Serialize;
 
 use crate::admit::AdmissionReport;
+use crate::node::report::Placed;
 
 /// One line of `-o jsonl`: an object, or a document that could not be read.
 #[derive(Clone, Debug, Serialize)]
@@ -34,6 +36,9 @@ pub(crate) struct ObjectReport {
     /// What the user should know of a custom resource.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) notes: Vec<Note>,
+    /// What the nodes of --node cannot honour.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) nodes: Vec<Placed>,
     /// What the cluster does with the object's pods, if one is asked.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) admission: Option<AdmissionReport>,
@@ -123,6 +128,10 @@ impl ObjectReport {
     /// Whether there is anything to complain of.
     pub(crate) fn is_clean(&self) -> bool {
         let admitted = self.admission.as_ref().is_none_or(|report| report.admission.allowed);
-        self.error.is_none() && self.problems.is_empty() && self.pss.iter().all(|verdict| verdict.allowed) && admitted
+        self.error.is_none()
+            && self.problems.is_empty()
+            && self.pss.iter().all(|verdict| verdict.allowed)
+            && admitted
+            && self.nodes.iter().all(|placed| placed.finding.severity == Severity::Note)
     }
 }

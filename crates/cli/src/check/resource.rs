@@ -18,7 +18,7 @@ impl Input<'_> {
         let mut all: Vec<Objection> = twice.chain(derived.problems.iter().cloned()).collect();
         all.sort_by_key(|problem| problem.location.offset);
         let notes = |report: &mut ObjectReport| {
-            report.notes = derived.notes.iter().map(|note| self.note(&note.field, &note.message)).collect();
+            report.notes.splice(..0, derived.notes.iter().map(|note| self.note(&note.field, &note.message)));
         };
         let mut judged: Vec<Judged> = vec![];
         for workload in &derived.workloads {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
+use std::path::PathBuf;
 
 use rayon::prelude::*;
 use ringfence_operators::{Csv, Platform};
@@ -14,6 +15,8 @@ use crate::diagnostic::Diagnostic;
 use crate::exit::Exit;
 use crate::input::{Entry, InputError, Inputs};
 use crate::jsonl;
+use crate::node::file;
+use crate::node::report::name;
 use crate::operators::OperatorArgs;
 use crate::progress::Progress;
 use crate::render::{github, junit, sarif, text};
@@ -65,12 +68,17 @@ pub(crate) struct Args {
     #[arg(long, value_name = "VERSION")]
     platform_version: Option<ringfence_operators::Version>,
 
+    /// A node to hold the pods against too: facts, what `node check -o json` printed, or annotated Node objects; may be
+    /// repeated. What it cannot honour is a finding.
+    #[arg(long = "node", value_name = "FILE")]
+    nodes: Vec<PathBuf>,
+
     /// How to print.
     #[arg(short, long, value_name = "FORMAT", default_value = "text")]
     output: Format,
 
     /// Print the reference page of a control, such as runAsNonRoot, and do nothing else; `list` names them all.
-    #[arg(long, value_name = "CONTROL", conflicts_with_all = ["paths", "standards"])]
+    #[arg(long, value_name = "CONTROL", conflicts_with_all = ["paths", "standards", "nodes"])]
     explain: Option<String>,
 }
 
@@ -82,6 +90,7 @@ Examples:
   helm template . | ringfence check -                   standard input
   ringfence check --cluster dump.yaml --as alice app.yaml
                                                         as that cluster admits it, for that user
+  ringfence check --node worker-1.json app.yaml         and what that node cannot honour
   ringfence check -o sarif deploy/ > ringfence.sarif    for code scanning
   ringfence check --explain runAsNonRoot                what a control is about
 
@@ -111,6 +120,13 @@ pub(crate) fn main(args: &Args) -> Exit {
     if let Some(control) = &args.explain {
         return super::control_page::print(control);
     }
+    let nodes = match file::all(&args.nodes) {
+        Ok(nodes) => nodes,
+        Err(error) => {
+            super::complain(&super::chain(&error));
+            return Exit::Failure;
+        }
+    };
     // A configuration or a user alone asks a cluster of which nothing else is known.
     if !args.cluster.is_given() && !args.pod_security.is_given() && !args.who.is_given() {
         let restricted = Standard { level: Level::Restricted, versions: Versions::One(Version::LATEST) };
@@ -119,7 +135,7 @@ pub(crate) fn main(args: &Args) -> Exit {
         let (newest, platform_version) = (args.kube_version, args.platform_version.as_ref());
         return check(
             args,
-            Against { standards: &asked, newest, operators: &operators, platform_version, judge: None },
+            Against { standards: &asked, newest, operators: &operators, platform_version, judge: None, nodes: &nodes },
             Exit::Clean,
         );
     }
@@ -136,8 +152,14 @@ pub(crate) fn main(args: &Args) -> Exit {
     let judge = Judge::new(&loaded, pod_security, &args.who);
     let Some(operators) = args.operators.load(args.cluster.platform_of(&loaded)) else { return Exit::Failure };
     let (newest, platform_version) = (args.kube_version, args.platform_version.as_ref());
-    let against =
-        Against { standards: &args.standards, newest, operators: &operators, platform_version, judge: Some(&judge) };
+    let against = Against {
+        standards: &args.standards,
+        newest,
+        operators: &operators,
+        platform_version,
+        judge: Some(&judge),
+        nodes: &nodes,
+    };
     check(args, against, if loaded.incomplete { Exit::Failure } else { Exit::Clean })
 }
 
@@ -313,7 +335,8 @@ impl<'a> Output<'a> {
     fn standards(&self) -> String {
         let cluster = self.against.judge.map(|_| "the cluster".to_owned());
         let standards = self.against.standards.iter().map(ToString::to_string);
-        cluster.into_iter().chain(standards).collect::<Vec<_>>().join(" and ")
+        let nodes = self.against.nodes.iter().enumerate().map(|(index, node)| name(node, index));
+        cluster.into_iter().chain(standards).chain(nodes).collect::<Vec<_>>().join(" and ")
     }
 
     fn finish(mut self) -> io::Result<()> {
@@ -352,10 +375,12 @@ impl<'a> Output<'a> {
         let Counts { objects, clean, findings, passed_over } = &self.counts;
         let others: usize = passed_over.values().sum();
         let mut text = format!("{} checked against {}: ", super::count(*objects, "object"), self.standards());
+        // A pod may be admitted and still not run on a node.
+        let fine = if self.against.nodes.is_empty() { "admitted" } else { "admitted and honoured" };
         text += &match (objects, objects - clean) {
             (0, _) => "nothing to judge".to_owned(),
-            (_, 0) => "all admitted".to_owned(),
-            (_, bad) => format!("{clean} admitted, {bad} not ({})", super::count(*findings, "finding")),
+            (_, 0) => format!("all {fine}"),
+            (_, bad) => format!("{clean} {fine}, {bad} not ({})", super::count(*findings, "finding")),
         };
         if others > 0 {
             let kinds: Vec<_> = passed_over

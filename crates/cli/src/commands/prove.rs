@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
+use std::path::PathBuf;
 
 use ringfence_context::effective::{EffectiveContainer, EffectivePod};
 use ringfence_context::facts::Facts;
@@ -13,6 +14,7 @@ use ringfence_runtime::run::{Observed, PodRun, RunError, RunRefusal};
 use ringfence_runtime::state::StateDir;
 use serde::Serialize;
 
+use crate::demonstration::{self, Demonstration};
 use crate::exit::Exit;
 use crate::facts::FactsArgs;
 use crate::input::Inputs;
@@ -42,6 +44,10 @@ pub(crate) struct Args {
 
     #[command(flatten)]
     machine: MachineArgs,
+
+    // Taken only to say what to use instead: what is observed is this machine, and so must be what it is held against.
+    #[arg(long, value_name = "FILE", hide = true)]
+    node: Option<PathBuf>,
 
     /// Show every row, also those that say nothing out of the ordinary.
     #[arg(short, long)]
@@ -99,6 +105,9 @@ struct Container {
     /// Fields that prove nothing here, each with the reason.
     not_shown: BTreeMap<String, String>,
     agreement: bool,
+    /// What a capability that the manifest adds makes possible; compared with nothing.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    demonstrations: Vec<Demonstration>,
     #[serde(skip_serializing_if = "Option::is_none")]
     rootfs: Option<String>,
     effective: EffectiveContainer,
@@ -112,6 +121,13 @@ struct Problem {
 }
 
 pub(crate) fn main(args: &Args) -> Exit {
+    if args.node.is_some() {
+        super::complain(
+            "prove has no --node: it observes this machine, and takes its facts from it; `explain --node FILE` computes for \
+             another node, and `check --node FILE` says what that cannot honour",
+        );
+        return Exit::Failure;
+    }
     let ready = || -> Result<_, Box<dyn std::error::Error>> {
         let facts = args.facts.load(Some(observe::node_facts()))?;
         Ok((facts, args.machine.machine(args.facts.seccomp_root.as_deref())?))
@@ -279,6 +295,7 @@ impl Prove<'_> {
         if error.is_some() || !agreement {
             self.exit = self.exit.max(exit);
         }
+        let demonstrations = demonstration::of(container, observed.as_ref());
         if self.args.output == Format::Text {
             view::heading(&mut self.out, &title(workload), container, place.source)?;
             rows.retain(|row| self.args.all || !row.is_dull());
@@ -286,6 +303,7 @@ impl Prove<'_> {
                 writeln!(self.out, "{}", view::table(&rows, true))?;
             }
             self.notes(container, &written, observed.as_ref(), error.as_ref(), stand_ins)?;
+            self.demonstrations(&demonstrations)?;
         }
         Ok(Container {
             name: container.name.clone(),
@@ -297,6 +315,7 @@ impl Prove<'_> {
                 .map(|refusal| Problem { reason: Some(refusal.reason.as_str()), message: refusal.message.clone() }),
             not_shown,
             agreement,
+            demonstrations,
             effective: container.clone(),
         })
     }
@@ -327,7 +346,15 @@ impl Prove<'_> {
                 if stand_ins.iter().any(|name| name == image) { "; its USER is taken to be root" } else { "" };
             writeln!(out, "  root file system: {}{assumed}", observed.rootfs)?;
         }
-        writeln!(out)
+        Ok(())
+    }
+
+    fn demonstrations(&mut self, all: &[Demonstration]) -> io::Result<()> {
+        for Demonstration { capability, shown, statement, .. } in all {
+            let word = if *shown { "at work" } else { "not shown at work" };
+            writeln!(self.out, "  {capability} {word}: {}", clean(statement))?;
+        }
+        writeln!(self.out)
     }
 
     fn print(

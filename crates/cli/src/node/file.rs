@@ -1,7 +1,7 @@
 //! Nodes from a file: facts as people write them, a report of `ringfence node check`, or Node objects that the DaemonSet
 //! has annotated.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use ringfence_context::facts::NodeFacts;
 use serde_json::Value;
@@ -59,6 +59,21 @@ pub(crate) fn nodes(path: &Path) -> Result<Vec<NodeFacts>, NodeFileError> {
         _ => vec![parse(path)?],
     };
     if nodes.is_empty() { Err(NodeFileError::None { file }) } else { Ok(nodes) }
+}
+
+/// The nodes of several files. A node without a name is called after its file, where it is the only one there.
+pub(crate) fn all(paths: &[PathBuf]) -> Result<Vec<NodeFacts>, NodeFileError> {
+    let mut all = Vec::new();
+    for path in paths {
+        let mut read = nodes(path)?;
+        if let [only] = &mut read[..]
+            && only.name.is_none()
+        {
+            only.name = path.file_stem().map(|stem| stem.to_string_lossy().into_owned());
+        }
+        all.append(&mut read);
+    }
+    Ok(all)
 }
 
 /// The one node of a file.

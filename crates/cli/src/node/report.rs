@@ -16,7 +16,7 @@ pub(crate) struct Report {
 }
 
 /// A finding, with whose it is and where it is written.
-#[derive(Debug, Serialize)]
+#[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Placed {
     pub(crate) node: String,

@@ -109,6 +109,16 @@ pub struct Capabilities {
     pub sets: Value<CapabilitySets>,
 }
 
+impl Capabilities {
+    /// Whether the manifest adds this capability, by its name or with ALL, and does not drop it by name again. `drop: ALL`
+    /// takes the default ones only. The name is without `CAP_`.
+    pub fn adds(&self, name: &str) -> bool {
+        let named =
+            |all: &[(String, Origin)], name: &str| all.iter().any(|(found, _)| found.eq_ignore_ascii_case(name));
+        (named(&self.add, name) || named(&self.add, "ALL")) && !named(&self.drop, name)
+    }
+}
+
 /// A seccomp profile.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase", tag = "type")]

@@ -2,6 +2,7 @@
 //! through `/proc`, and of the machine itself.
 
 mod host;
+mod limit;
 mod mode;
 mod mountinfo;
 mod namespaces;
@@ -11,6 +12,7 @@ mod report;
 mod status;
 
 pub use host::{host_facts, is_privileged, node_facts};
+pub use limit::{Attempt, RaisedLimit};
 pub use mode::mode_string;
 pub use mountinfo::{MountInfo, is_masked, parse_mountinfo, root_is_read_only};
 pub use namespaces::{NAMESPACES, NamespaceIds, namespace_ids};

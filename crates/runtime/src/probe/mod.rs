@@ -4,6 +4,7 @@
 //! A filter may deny it anything; what it cannot see it reports with the reason, and it never guesses.
 
 mod identity;
+pub(crate) mod limit;
 mod volume;
 
 use std::collections::BTreeMap;
@@ -25,13 +26,22 @@ pub const PATH: &str = "/.ringfence/probe";
 pub const WITH_FILE: char = '+';
 /// Before the path of a volume: only look at it.
 pub const AS_IT_IS: char = '=';
+/// An argument of its own: raise a limit. After it may follow the path of a program with the file capability for that.
+pub const RAISE: char = '^';
+/// Where the container sees that program.
+pub const RAISE_PATH: &str = "/.ringfence/raise";
 
 /// The command of the probe that looks at the volumes mounted at these paths, each after [`WITH_FILE`] or [`AS_IT_IS`],
-/// and the mount of `binary`, which must be static and end up in [`crate::inside::main`].
+/// and raises a limit for [`RAISE`], which must come last; and the mount of `binary`, which must be static and end up in [`crate::inside::main`].
 pub fn command(binary: &Path, volumes: &[String]) -> (Vec<String>, Mount) {
     let mut args = vec![PATH.to_owned(), crate::inside::MARKER.to_owned(), "probe".to_owned()];
     args.extend_from_slice(volumes);
     (args, mount(PATH, "bind", binary, &["bind", "ro", "nosuid", "nodev"]))
+}
+
+/// The mount of the program at [`RAISE_PATH`]: one that may raise the process's privileges, as those of an image may.
+pub fn raise_mount(program: &Path) -> Mount {
+    mount(RAISE_PATH, "bind", program, &["bind", "ro", "nodev"])
 }
 
 /// Prints the report of this process. `volumes` are the paths to look at.
@@ -48,7 +58,7 @@ pub fn main(volumes: &[OsString]) -> ExitCode {
 
 fn report(volumes: &[OsString]) -> ProbeReport {
     let mut report = ProbeReport::default();
-    let ProbeReport { state, namespace_ids, not_seen } = &mut report;
+    let ProbeReport { state, namespace_ids, not_seen, raised_limit } = &mut report;
     identity::identity(state, not_seen);
     mounts(state, not_seen);
     labels(state);
@@ -57,6 +67,11 @@ fn report(volumes: &[OsString]) -> ProbeReport {
     for look in volumes {
         let look = look.as_bytes();
         let Some((how, path)) = look.split_first() else { continue };
+        if char::from(*how) == RAISE {
+            let program = std::str::from_utf8(path).ok().filter(|path| !path.is_empty());
+            *raised_limit = Some(limit::raise(program));
+            continue;
+        }
         let path = Path::new(OsStr::from_bytes(path));
         volume::volume(path, char::from(*how) == WITH_FILE, state, not_seen);
     }

@@ -179,7 +179,7 @@ impl<'a> PodRun<'a> {
         let (process, mount) = sandbox::command(&self.probe_binary()?);
         let stdio = sandbox::silence().map_err(RunError::machinery("open /dev/null"))?;
         let root = RootfsRequest::Empty;
-        let mut started = self.start_with(engine, &container, &root, &process, stdio, Some(&mount))?;
+        let mut started = self.start_with(engine, &container, &root, &process, stdio, &[mount])?;
         self.join.set(sandbox::joined(self.effective, started.running().pid()));
         self.sandbox.replace(Some(started));
         Ok(())
@@ -198,7 +198,7 @@ impl<'a> PodRun<'a> {
         rootfs: &RootfsRequest<'_>,
         process: &ProcessArgs,
     ) -> Result<Observed, RunError> {
-        let looks: Vec<String> = container
+        let mut looks: Vec<String> = container
             .mounts
             .iter()
             .map(|mount| {
@@ -207,18 +207,34 @@ impl<'a> PodRun<'a> {
                 format!("{}{}", if own { probe::WITH_FILE } else { probe::AS_IT_IS }, mount.mount_path)
             })
             .collect();
+        let (mut mounts, mut no_program) = (Vec::new(), None);
+        if container.capabilities.adds("SYS_RESOURCE") {
+            let program = self.raising_program(container);
+            let path = if matches!(program, Ok(Some(_))) { probe::RAISE_PATH } else { "" };
+            looks.push(format!("{}{path}", probe::RAISE));
+            match program {
+                Ok(program) => mounts.extend(program.map(|program| probe::raise_mount(&program))),
+                // It is one of two ways to show something, and no part of the container.
+                Err(error) => no_program = Some(with_cause(&error)),
+            }
+        }
         let (args, mount) = probe::command(&self.probe_binary()?, &looks);
+        mounts.push(mount);
         let process = ProcessArgs { args, ..process.clone() };
         let pipe = pipe::Pipes::new().map_err(RunError::machinery("make pipes for the probe"))?;
         let (stdio, reader) = pipe.split();
-        let mut started = self.start_with(engine, container, rootfs, &process, stdio, Some(&mount))?;
+        let mut started = self.start_with(engine, container, rootfs, &process, stdio, &mounts)?;
         let (out, err, in_time) = reader.read().map_err(RunError::machinery("read what the probe says"))?;
         if !in_time {
             started.running().signal(libc::SIGKILL)?;
         }
         let exit = started.running().wait()?;
         let line = out.split(|byte| *byte == b'\n').find(|line| line.starts_with(b"{"));
-        let report = line.and_then(|line| serde_json::from_slice(line).ok());
+        let mut report: Option<observe::ProbeReport> = line.and_then(|line| serde_json::from_slice(line).ok());
+        if let Some(Ok(raised)) = report.as_mut().and_then(|report| report.raised_limit.as_mut()) {
+            let failed = |error| observe::Attempt { error: Some(error), ..observe::Attempt::default() };
+            raised.program = raised.program.take().or(no_program.map(failed));
+        }
         match (report, exit) {
             (Some(report), _) => Ok(observed::observed(
                 report,
@@ -234,6 +250,17 @@ impl<'a> PodRun<'a> {
         }
     }
 
+    /// The program through which a user who is not root gets SYS_RESOURCE, where that can make a difference: the
+    /// capability raises no limit in a user namespace.
+    fn raising_program(&self, container: &EffectiveContainer) -> Result<Option<PathBuf>, RunError> {
+        let root = container.capabilities.sets.get().is_some_and(|sets| sets.effective.0 >> 24 & 1 == 1);
+        if root || self.unprivileged || self.mappings.is_some() {
+            return Ok(None);
+        }
+        let name = format!("raise-{}", self.serial.get());
+        probe_binary::with_sys_resource(self.options.state, self.options.binary, &name).map(Some)
+    }
+
     /// Starts the container's command.
     pub fn start(
         &self,
@@ -243,7 +270,7 @@ impl<'a> PodRun<'a> {
         process: &ProcessArgs,
         stdio: Stdio,
     ) -> Result<Started, RunError> {
-        self.start_with(engine, container, rootfs, process, stdio, None)
+        self.start_with(engine, container, rootfs, process, stdio, &[])
     }
 
     /// Runs the container's command to its end with the caller's standard streams.
@@ -264,7 +291,7 @@ impl<'a> PodRun<'a> {
         rootfs: &RootfsRequest<'_>,
         process: &ProcessArgs,
         stdio: Stdio,
-        probe: Option<&oci_spec::runtime::Mount>,
+        probe: &[oci_spec::runtime::Mount],
     ) -> Result<Started, RunError> {
         // What the runtime refuses is left to the runtime; what comes before it is decided already.
         if let Some(refusal) = &container.refusal
@@ -302,7 +329,7 @@ impl<'a> PodRun<'a> {
                 root: &root,
                 root_mounts: &mounts,
                 root_readonly_paths: &readonly_paths,
-                extra_mounts: probe.map(std::slice::from_ref).unwrap_or_default(),
+                extra_mounts: probe,
                 volumes: &volumes,
                 etc: &self.etc,
                 shm: self.shm.as_deref(),
@@ -315,7 +342,7 @@ impl<'a> PodRun<'a> {
             },
         )?;
         let work_dir = WorkDir(self.options.state.dir(&format!("work/{name}"), 0o700)?);
-        if probe.is_none() && self.keep_specs.get() {
+        if probe.is_empty() && self.keep_specs.get() {
             self.options.state.write_spec(&container.name, &with_limits(&spec))?;
         }
         let launch = Launch { id: &id, spec: &spec, work_dir: &work_dir.0, stdio, keep: Vec::new() };
@@ -363,6 +390,11 @@ impl<'a> PodRun<'a> {
     fn probe_binary(&self) -> Result<PathBuf, RunError> {
         probe_binary::probe_binary(self.options.state, self.options.binary, self.mappings.is_some(), self.unprivileged)
     }
+}
+
+/// The error with what caused it.
+fn with_cause(error: &dyn std::error::Error) -> String {
+    error.source().map_or_else(|| error.to_string(), |cause| format!("{error}: {cause}"))
 }
 
 /// The spec with the resource limits that a process gets without any in the spec: those of this process, which starts

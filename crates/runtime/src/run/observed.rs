@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use ringfence_context::effective::EffectiveContainer;
 use ringfence_context::process::{Namespace, ProcessState};
 
-use crate::observe::{NamespaceIds, ProbeReport};
+use crate::observe::{NamespaceIds, ProbeReport, RaisedLimit};
 use crate::rootfs::RootfsSource;
 use crate::spec::IdMappings;
 use crate::volume::Volumes;
@@ -20,17 +20,20 @@ pub struct Observed {
     pub not_shown: BTreeMap<String, String>,
     /// What the root file system was made from.
     pub rootfs: RootfsSource,
+    /// What came of raising a limit, in a container that adds SYS_RESOURCE; or why it could not be tried.
+    pub raised_limit: Option<Result<RaisedLimit, String>>,
 }
 
 /// Takes out of the report what the run could not show. `caller` is the mapping of a run without privilege.
 pub(super) fn observed(
-    report: ProbeReport,
+    mut report: ProbeReport,
     host: &NamespaceIds,
     container: &EffectiveContainer,
     volumes: &Volumes,
     caller: Option<&IdMappings>,
     rootfs: RootfsSource,
 ) -> Observed {
+    let raised_limit = report.raised_limit.take();
     let (mut state, mut not_shown) = report.against(host);
     if let Some(mappings) = caller {
         if !mappings.setgroups {
@@ -53,5 +56,5 @@ pub(super) fn observed(
             not_shown.insert(format!("volumes.{}", mount.mount_path), why.clone());
         }
     }
-    Observed { state, not_shown, rootfs }
+    Observed { state, not_shown, rootfs, raised_limit }
 }

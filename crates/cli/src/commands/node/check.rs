@@ -103,17 +103,7 @@ fn nodes(args: &Args) -> Result<Vec<NodeFacts>, String> {
         let found = look::look(&args.root).map_err(|error| format!("{}: {error}", args.root.display()))?;
         return Ok(vec![found]);
     }
-    let mut nodes = Vec::new();
-    for path in &args.nodes {
-        let mut read = file::nodes(path).map_err(|error| chain(&error))?;
-        if let [only] = &mut read[..]
-            && only.name.is_none()
-        {
-            only.name = path.file_stem().map(|stem| stem.to_string_lossy().into_owned());
-        }
-        nodes.append(&mut read);
-    }
-    Ok(nodes)
+    file::all(&args.nodes).map_err(|error| chain(&error))
 }
 
 /// Applications by their names; the rest are files.

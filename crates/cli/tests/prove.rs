@@ -229,3 +229,19 @@ fn a_node_in_a_file_is_not_what_is_observed() {
     assert_eq!((ran.code, &*ran.out), (2, ""));
     assert!(ran.err.contains("`explain --node FILE`"), "{}", ran.err);
 }
+
+#[test]
+fn a_filter_that_ends_the_attempt_leaves_the_report() {
+    let dir = tempfile::tempdir().unwrap();
+    // RLIMIT_NOFILE is 7.
+    let rule = json!({"names": ["prlimit64", "setrlimit"], "action": "SCMP_ACT_KILL_PROCESS",
+        "args": [{"index": 1, "value": 7, "op": "SCMP_CMP_EQ"}]});
+    let profile = json!({"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [rule]});
+    std::fs::write(dir.path().join("kill.json"), profile.to_string()).unwrap();
+    let pod = "apiVersion: v1\nkind: Pod\nmetadata: {name: p}\nspec: {containers: [{name: c, image: i, securityContext: {capabilities: {add: [ALL]}, seccompProfile: {type: Localhost, localhostProfile: kill.json}}}]}\n";
+    let ran = ringfence(["prove", "--seccomp-root", dir.path().to_str().unwrap(), "-o", "jsonl", "-"], pod);
+    let container = &lines(&ran)[0]["containers"][0];
+    assert_eq!((ran.code, &container["agreement"]), (0, &json!(true)), "{container}");
+    let statement = container["demonstrations"][0]["statement"].as_str().unwrap();
+    assert!(statement.starts_with("could not be tried: the probe ended while it tried"), "{statement}");
+}

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use ringfence_context::process::ProcessState;
 use serde::{Deserialize, Serialize};
 
-use super::{NamespaceIds, RaisedLimit};
+use super::NamespaceIds;
 
 /// The probe's line: its own state, the namespaces that it is in, and why something could not be seen.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -17,9 +17,6 @@ pub struct ProbeReport {
     pub namespace_ids: NamespaceIds,
     /// What could not be seen, by field, with the reason.
     pub not_seen: BTreeMap<String, String>,
-    /// What came of raising a limit, when that was asked for; else why it could not be tried.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub raised_limit: Option<Result<RaisedLimit, String>>,
 }
 
 impl ProbeReport {

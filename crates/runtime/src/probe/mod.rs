@@ -32,7 +32,7 @@ pub const RAISE: char = '^';
 pub const RAISE_PATH: &str = "/.ringfence/raise";
 
 /// The command of the probe that looks at the volumes mounted at these paths, each after [`WITH_FILE`] or [`AS_IT_IS`],
-/// and raises a limit for [`RAISE`], which must come last; and the mount of `binary`, which must be static and end up in [`crate::inside::main`].
+/// and raises a limit for [`RAISE`]; and the mount of `binary`, which must be static and end up in [`crate::inside::main`].
 pub fn command(binary: &Path, volumes: &[String]) -> (Vec<String>, Mount) {
     let mut args = vec![PATH.to_owned(), crate::inside::MARKER.to_owned(), "probe".to_owned()];
     args.extend_from_slice(volumes);
@@ -46,8 +46,16 @@ pub fn raise_mount(program: &Path) -> Mount {
 
 /// Prints the report of this process. `volumes` are the paths to look at.
 pub fn main(volumes: &[OsString]) -> ExitCode {
-    let report = report(volumes);
-    let Ok(mut line) = serde_json::to_vec(&report) else { return ExitCode::FAILURE };
+    let code = say(&report(volumes));
+    // A line of its own after the report, which a filter that ends the process here does not take away.
+    let raise = volumes.iter().find_map(|look| look.as_bytes().strip_prefix(&[RAISE as u8]));
+    let Some(program) = raise else { return code };
+    let program = std::str::from_utf8(program).ok().filter(|path| !path.is_empty());
+    say(&limit::raise(program))
+}
+
+fn say(what: &impl serde::Serialize) -> ExitCode {
+    let Ok(mut line) = serde_json::to_vec(what) else { return ExitCode::FAILURE };
     line.push(b'\n');
     // Not `println!`, which panics when the reader has gone.
     match std::io::stdout().lock().write_all(&line) {
@@ -58,7 +66,7 @@ pub fn main(volumes: &[OsString]) -> ExitCode {
 
 fn report(volumes: &[OsString]) -> ProbeReport {
     let mut report = ProbeReport::default();
-    let ProbeReport { state, namespace_ids, not_seen, raised_limit } = &mut report;
+    let ProbeReport { state, namespace_ids, not_seen } = &mut report;
     identity::identity(state, not_seen);
     mounts(state, not_seen);
     labels(state);
@@ -68,8 +76,6 @@ fn report(volumes: &[OsString]) -> ProbeReport {
         let look = look.as_bytes();
         let Some((how, path)) = look.split_first() else { continue };
         if char::from(*how) == RAISE {
-            let program = std::str::from_utf8(path).ok().filter(|path| !path.is_empty());
-            *raised_limit = Some(limit::raise(program));
             continue;
         }
         let path = Path::new(OsStr::from_bytes(path));

@@ -229,15 +229,22 @@ impl<'a> PodRun<'a> {
             started.running().signal(libc::SIGKILL)?;
         }
         let exit = started.running().wait()?;
-        let line = out.split(|byte| *byte == b'\n').find(|line| line.starts_with(b"{"));
-        let mut report: Option<observe::ProbeReport> = line.and_then(|line| serde_json::from_slice(line).ok());
-        if let Some(Ok(raised)) = report.as_mut().and_then(|report| report.raised_limit.as_mut()) {
-            let failed = |error| observe::Attempt { error: Some(error), ..observe::Attempt::default() };
-            raised.program = raised.program.take().or(no_program.map(failed));
-        }
+        let mut lines = out.split(|byte| *byte == b'\n').filter(|line| line.starts_with(b"{"));
+        let report = lines.next().and_then(|line| serde_json::from_slice(line).ok());
+        let raised = container.capabilities.adds("SYS_RESOURCE").then(|| {
+            let ended = || Err(format!("the probe ended while it tried: {exit:?}"));
+            let mut raised: Result<observe::RaisedLimit, _> =
+                lines.next().and_then(|line| serde_json::from_slice(line).ok()).unwrap_or_else(ended);
+            if let (Ok(raised), Some(error)) = (&mut raised, no_program) {
+                let failed = observe::Attempt { error: Some(error), ..observe::Attempt::default() };
+                raised.program.get_or_insert(failed);
+            }
+            raised
+        });
         match (report, exit) {
             (Some(report), _) => Ok(observed::observed(
                 report,
+                raised,
                 &self.namespaces,
                 container,
                 &self.volumes,

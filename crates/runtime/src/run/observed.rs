@@ -26,14 +26,14 @@ pub struct Observed {
 
 /// Takes out of the report what the run could not show. `caller` is the mapping of a run without privilege.
 pub(super) fn observed(
-    mut report: ProbeReport,
+    report: ProbeReport,
+    raised_limit: Option<Result<RaisedLimit, String>>,
     host: &NamespaceIds,
     container: &EffectiveContainer,
     volumes: &Volumes,
     caller: Option<&IdMappings>,
     rootfs: RootfsSource,
 ) -> Observed {
-    let raised_limit = report.raised_limit.take();
     let (mut state, mut not_shown) = report.against(host);
     if let Some(mappings) = caller {
         if !mappings.setgroups {

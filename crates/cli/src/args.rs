@@ -46,7 +46,7 @@ You hold an operator's custom resource:
 You hold this machine:
   node     What it can honour, and what of your manifests it cannot
   docker   Docker's command lines and compose services as pods, and pods as docker's command lines
-  image    The local store of images: fill it, look into it, lock what it says of users
+  image    Images in a local store: pull, load, look into, lock what they say of users, clean up
   run      Run the pod's containers here with their security contexts applied; -d to leave them running
   ps       The pods that run here
   exec     Run a command in one of their containers, with all that the container has and nothing else

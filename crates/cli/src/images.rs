@@ -8,9 +8,9 @@ use std::str::FromStr;
 use ringfence_context::facts::{Facts, normalise_image_name};
 use ringfence_runtime::rootfs::image::{Image, ImageError, unpack};
 use ringfence_runtime::state::{StateDir, StateError};
-use ringfence_runtime::store::StoreError;
 
-use crate::store::{Local, StoreArgs, StoreArgsError};
+use crate::pull::{ImageArgs, Local, LocalError, Pull};
+use crate::store::StoreArgsError;
 
 /// `[NAME=]PATH`: where an image lies, and which it is; without a name it is every image.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,14 +56,14 @@ pub(crate) enum ImagesError {
     Store {
         name: String,
         #[source]
-        source: Box<StoreError>,
+        source: LocalError,
     },
     #[error(transparent)]
     Args(#[from] StoreArgsError),
 }
 
 /// The images, unpacked.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Images {
     given: Vec<(Option<String>, Image)>,
     /// What was looked for elsewhere, by its name as written; `None` when it was not found.
@@ -75,16 +75,16 @@ pub(crate) struct Images {
 
 impl Images {
     /// Unpacks every given image; others are looked for when they are asked for.
-    pub(crate) fn open(given: &[Given], store: &StoreArgs, binary: &Path) -> Result<Self, ImagesError> {
-        let local = store.local()?;
+    pub(crate) fn open(given: &[Given], args: &ImageArgs, binary: &Path) -> Result<Self, ImagesError> {
+        let local = args.local(Pull::Never)?;
         if given.is_empty() {
-            return Ok(Self { local, ..Self::default() });
+            return Ok(Self { given: Vec::new(), found: BTreeMap::new(), local, _state: None });
         }
         let state = StateDir::create(binary)?;
         let mut images = Vec::new();
         for (i, Given { name, path }) in given.iter().enumerate() {
             // An archive of one image is that image, whatever it calls itself.
-            let unpacked = unpack(&state, &format!("image-{i}"), path, None, store.limits())
+            let unpacked = unpack(&state, &format!("image-{i}"), path, None, args.store.limits())
                 .map_err(|source| ImagesError::Image { path: path.clone(), source })?;
             if unpacked.left_out.devices > 0 {
                 let count = crate::commands::count(unpacked.left_out.devices as usize, "device node");
@@ -93,6 +93,11 @@ impl Images {
             images.push((name.clone(), unpacked));
         }
         Ok(Self { given: images, found: BTreeMap::new(), local, _state: Some(state) })
+    }
+
+    /// When a registry is asked, if the command line does not say.
+    pub(crate) fn pull_by_default(&mut self, pull: Pull) {
+        self.local.pull_by_default(pull);
     }
 
     /// Looks for the image: among those given, then in the local store, then, as the command line says, in a registry.
@@ -105,10 +110,7 @@ impl Images {
         if self.found.contains_key(name) || normalise_image_name(name).is_err() {
             return Ok(false);
         }
-        let found = self
-            .local
-            .image(name)
-            .map_err(|source| ImagesError::Store { name: name.to_owned(), source: Box::new(source) })?;
+        let found = self.local.image(name).map_err(|source| ImagesError::Store { name: name.to_owned(), source })?;
         let is_found = found.is_some();
         self.found.insert(name.to_owned(), found);
         Ok(is_found)

@@ -20,7 +20,7 @@ use ringfence_runtime::volume::Objects;
 use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, openat, openat2};
 
 use crate::images::{Given, Images, ImagesError};
-use crate::store::StoreArgs;
+use crate::pull::{ImageArgs, Pull};
 
 /// Flags that `prove` and `run` share.
 #[derive(Clone, Debug, clap::Args)]
@@ -40,7 +40,7 @@ pub(crate) struct MachineArgs {
     given: Vec<Given>,
 
     #[command(flatten)]
-    store: StoreArgs,
+    images: ImageArgs,
 }
 
 /// This machine, ready to run containers.
@@ -95,7 +95,7 @@ impl MachineArgs {
         Ok(Machine {
             engine,
             rootfs: self.rootfs.clone(),
-            images: Images::open(&self.given, &self.store, &binary)?,
+            images: Images::open(&self.given, &self.images, &binary)?,
             binary,
             seccomp_root: seccomp_root.map(Path::to_path_buf),
         })
@@ -164,6 +164,13 @@ impl Machine {
     /// The program that is also the probe.
     pub(crate) fn binary(&self) -> &Path {
         &self.binary
+    }
+
+    /// When a registry is asked for images, if the command line does not say.
+    #[must_use]
+    pub(crate) fn pull_by_default(mut self, pull: Pull) -> Self {
+        self.images.pull_by_default(pull);
+        self
     }
 
     /// What `--rootfs` says of users.

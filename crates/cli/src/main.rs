@@ -21,6 +21,7 @@ mod objects;
 mod operators;
 mod pods;
 mod progress;
+mod pull;
 mod render;
 mod running;
 mod store;

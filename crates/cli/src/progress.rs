@@ -94,3 +94,50 @@ impl Counting {
         self.bar.finish_and_clear();
     }
 }
+
+/// Bytes that come.
+#[derive(Debug)]
+pub(crate) struct Bytes {
+    bar: ProgressBar,
+    started: Instant,
+    what: String,
+}
+
+impl Bytes {
+    /// Nothing is drawn yet.
+    pub(crate) fn new(what: &str) -> Self {
+        let bar = ProgressBar::hidden();
+        bar.set_length(0);
+        Self { bar, started: Instant::now(), what: crate::view::clean(what).into_owned() }
+    }
+
+    /// There is more to come than was known.
+    pub(crate) fn expect(&self, bytes: u64) {
+        self.bar.inc_length(bytes);
+    }
+
+    /// So many came.
+    pub(crate) fn step(&self, bytes: u64) {
+        self.bar.inc(bytes);
+        if self.bar.is_hidden() && self.started.elapsed() > Duration::from_secs(1) {
+            // The template is a constant and right.
+            if let Ok(style) =
+                ProgressStyle::with_template("{msg} [{bar:30}] {bytes}/{total_bytes} {bytes_per_sec} {eta}")
+            {
+                self.bar.set_style(style.progress_chars("=> "));
+            }
+            self.bar.set_message(self.what.clone());
+            self.bar.set_draw_target(indicatif::ProgressDrawTarget::stderr());
+        }
+    }
+
+    /// So many have to come again.
+    pub(crate) fn back(&self, bytes: u64) {
+        self.bar.dec(bytes);
+    }
+
+    /// Takes the bar away.
+    pub(crate) fn finish(&self) {
+        self.bar.finish_and_clear();
+    }
+}

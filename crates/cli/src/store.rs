@@ -1,9 +1,8 @@
-//! The local store of images, as the command line names it.
+//! The local store of images, as the command line names it, and the images of pods in it.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
-use ringfence_context::facts::normalise_image_name;
 use ringfence_manifest::Workload;
 use ringfence_runtime::rootfs::image::{Image, ImageLimits};
 use ringfence_runtime::store::{Platform, Resolved, Store, StoreError};
@@ -48,7 +47,7 @@ impl StoreArgs {
     }
 
     /// The store that somebody has named.
-    fn named(&self) -> Option<PathBuf> {
+    pub(crate) fn named(&self) -> Option<PathBuf> {
         let variable = || std::env::var_os("RINGFENCE_STORE").filter(|value| !value.is_empty()).map(PathBuf::from);
         self.store.clone().or_else(variable)
     }
@@ -61,34 +60,6 @@ impl StoreArgs {
     /// The machine for which images are chosen.
     pub(crate) fn platform(&self) -> Platform {
         self.platform.clone().unwrap_or_else(Platform::host)
-    }
-
-    /// For the images of pods.
-    pub(crate) fn local(&self) -> Result<Local, StoreArgsError> {
-        let store = match (self.named(), Store::default_root()) {
-            (Some(root), _) => Store::existing(&root).map_err(Box::new)?,
-            // A user without a home, or with somebody else's, may still run what needs no image.
-            (None, Some(root)) => Store::existing(&root).unwrap_or_default(),
-            (None, None) => None,
-        };
-        Ok(Local { store, args: self.clone() })
-    }
-}
-
-/// The store as a place to look for the images of pods.
-#[derive(Debug, Default)]
-pub(crate) struct Local {
-    store: Option<Store>,
-    args: StoreArgs,
-}
-
-impl Local {
-    /// The image called `name`, unpacked. `None` when it is not here.
-    pub(crate) fn image(&self, name: &str) -> Result<Option<Image>, StoreError> {
-        let Some(store) = &self.store else { return Ok(None) };
-        let Ok(name) = normalise_image_name(name) else { return Ok(None) };
-        let Some(resolved) = store.resolve(&name, &self.args.platform())? else { return Ok(None) };
-        unpacked(store, &resolved, self.args.limits()).map(Some)
     }
 }
 

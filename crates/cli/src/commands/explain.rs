@@ -19,7 +19,8 @@ use crate::jsonl;
 use crate::node::file;
 use crate::operators::OperatorArgs;
 use crate::pods::{self, Item, Origins, Place, Written, title};
-use crate::store::{Local, StoreArgs, images_of};
+use crate::pull::{ImageArgs, Local, Pull};
+use crate::store::images_of;
 use crate::view;
 
 /// Each container's effective security context, every value with where it comes from
@@ -45,7 +46,7 @@ pub(crate) struct Args {
     node: Option<PathBuf>,
 
     #[command(flatten)]
-    store: StoreArgs,
+    image: ImageArgs,
 
     /// Show every row, also those that say nothing out of the ordinary.
     #[arg(short, long)]
@@ -120,7 +121,7 @@ pub(crate) fn main(args: &Args) -> Exit {
             return Exit::Failure;
         }
     };
-    let images = match args.store.local() {
+    let images = match args.image.local(Pull::Never) {
         Ok(local) => local,
         Err(error) => {
             super::complain(&super::chain(&error));

@@ -26,6 +26,7 @@ use crate::input::Inputs;
 use crate::machine::{self, Machine, MachineArgs};
 use crate::objects::Found;
 use crate::pods::{self, Item};
+use crate::pull::Pull;
 use crate::running;
 
 /// Run the pod's containers here with their security contexts applied
@@ -111,7 +112,8 @@ pub(crate) fn main(args: &Args) -> Exit {
 
 fn run(args: &Args) -> Result<Exit, String> {
     let mut facts = args.facts.load(Some(observe::node_facts())).map_err(|error| super::chain(&error))?;
-    let mut machine = args.machine.machine(args.facts.seccomp_root.as_deref()).map_err(|error| super::chain(&error))?;
+    let machine = args.machine.machine(args.facts.seccomp_root.as_deref()).map_err(|error| super::chain(&error))?;
+    let mut machine = machine.pull_by_default(Pull::Missing);
     let mut pods: Vec<Given> = Vec::new();
     let mut broken = None;
     let seen = pods::for_each(&args.inputs, |place, item| {

@@ -163,6 +163,11 @@ pub fn choose<'d>(manifests: &'d [Descriptor], platform: &Platform) -> Vec<&'d D
     fitting.into_iter().map(|(_, descriptor)| descriptor).collect()
 }
 
+/// The digest of bytes.
+pub fn digest(bytes: &[u8]) -> String {
+    crate::rootfs::image::digest::of(bytes)
+}
+
 /// Whether it is `sha256:` and 64 lower-case hexadecimal digits.
 pub fn is_digest(text: &str) -> bool {
     crate::rootfs::image::digest::blob_path(text).is_ok()

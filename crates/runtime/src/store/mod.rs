@@ -32,7 +32,7 @@ use crate::rootfs::image::ImageError;
 
 pub use blob::{Claim, Ingest};
 pub use document::{
-    ACCEPTED, Descriptor, Document, DocumentError, MAX_DOCUMENT, OCI_INDEX, OCI_MANIFEST, choose, is_digest,
+    ACCEPTED, Descriptor, Document, DocumentError, MAX_DOCUMENT, OCI_INDEX, OCI_MANIFEST, choose, digest, is_digest,
 };
 pub use index::Named;
 pub use platform::{Platform, PlatformError};

@@ -34,7 +34,7 @@ pub(super) fn main(args: &Args) -> Done {
             None => None,
         };
         let Some((store, resolved)) = resolved else {
-            crate::commands::complain(&format!("{name}: not in the store; `ringfence image load` puts it there"));
+            crate::commands::complain(&format!("{name}: not in the store; `ringfence image pull` gets it"));
             exit = Exit::Findings;
             continue;
         };

@@ -10,7 +10,8 @@ use super::{Done, Format};
 use crate::exit::Exit;
 use crate::input::Inputs;
 use crate::pods::{self, Item};
-use crate::store::{StoreArgs, images_of};
+use crate::pull::{ImageArgs, Pull};
+use crate::store::images_of;
 
 /// Write down what the images of manifests say of their users, for `explain --images`
 ///
@@ -28,7 +29,7 @@ pub(super) struct Args {
     images: Vec<String>,
 
     #[command(flatten)]
-    store: StoreArgs,
+    store: ImageArgs,
 
     /// How to print: text is YAML.
     #[arg(short, long, value_name = "FORMAT", default_value = "text")]
@@ -56,7 +57,7 @@ pub(super) fn main(args: &Args) -> Done {
         // Boxed by its text: only printing fails with an error of input and output.
         exit = seen.map_err(|error| error.to_string())?.exit.unwrap_or(exit);
     }
-    let local = args.store.local()?;
+    let mut local = args.store.local(Pull::Never)?;
     let mut images = Vec::new();
     let mut known = BTreeSet::new();
     for name in names {
@@ -69,7 +70,9 @@ pub(super) fn main(args: &Args) -> Done {
             let facts = ringfence_context::facts::ImageFacts { name, ..image.facts };
             images.push(serde_json::to_value(facts)?);
         } else {
-            crate::commands::complain(&format!("{name}: not in the store; `ringfence image load` puts it there"));
+            crate::commands::complain(&format!(
+                "{name}: not in the store; `ringfence image pull` or --pull missing gets it"
+            ));
             exit = exit.max(Exit::Findings);
         }
     }

@@ -5,6 +5,7 @@ mod load;
 mod lock;
 mod ls;
 mod prune;
+mod pull;
 mod rm;
 
 use crate::exit::Exit;
@@ -18,6 +19,7 @@ pub(crate) struct Args {
 
 #[derive(Debug, clap::Subcommand)]
 enum Command {
+    Pull(pull::Args),
     Load(load::Args),
     Ls(ls::Args),
     Inspect(inspect::Args),
@@ -36,6 +38,7 @@ enum Format {
 
 pub(crate) fn main(args: &Args) -> Exit {
     let done = match &args.command {
+        Command::Pull(args) => pull::main(args),
         Command::Load(args) => load::main(args),
         Command::Ls(args) => ls::main(args),
         Command::Inspect(args) => inspect::main(args),

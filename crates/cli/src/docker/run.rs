@@ -57,8 +57,9 @@ impl Ready {
         }
         let own = &line.own;
         let mut facts = own.facts.load(Some(observe::node_facts())).map_err(|error| Failed::machinery(&error))?;
-        let mut machine =
-            own.machine.machine(own.facts.seccomp_root.as_deref()).map_err(|error| Failed::machinery(&error))?;
+        let machine = own.machine.machine(own.facts.seccomp_root.as_deref());
+        let machine = machine.map_err(|error| Failed::machinery(&error))?;
+        let mut machine = machine.pull_by_default(crate::pull::Pull::Missing);
         let version = own.docker_version.into();
         let bounding = facts.node.as_ref().and_then(|node| node.capabilities.bounding).unwrap_or(CapSet::EMPTY);
         let able = effective::Machine { bounding };

@@ -111,7 +111,7 @@ fn serve(stream: &TcpStream, answer: &dyn Fn(&Asked) -> Answer, log: &Mutex<Vec<
         head += &format!("{name}: {value}\r\n");
     }
     let _ = out.write_all(format!("{head}\r\n").as_bytes()).and_then(|()| out.write_all(&answer.body));
-    while answer.endless && out.write_all(&[b' '; 1 << 16]).is_ok() {}
+    while answer.endless && out.write_all(&[b' '; 1 << 12]).is_ok() {}
 }
 
 /// An image of one layer, as blobs by their digests.

@@ -202,6 +202,15 @@ fn a_directory_made_anew_shows_nothing_of_the_one_that_was_there() {
 }
 
 #[test]
+fn what_is_removed_stays_removed_when_it_is_removed_again() {
+    if !can_mount() {
+        return;
+    }
+    let gone = |path: &str| Entry::Whiteout(path.to_owned());
+    compare(&[vec![Entry::File("c/b/a".to_owned(), 0)], vec![gone("c"), gone("c/b")]]).unwrap();
+}
+
+#[test]
 fn a_hard_link_to_a_file_of_another_layer_is_that_file() {
     if !can_mount() {
         return;

@@ -100,10 +100,11 @@ impl Root {
                     place.clear()?;
                     rustix::fs::mkdirat(&**own, &name, Mode::from_raw_mode(0o755))?;
                     place.hide_children()?;
-                    let made = open_dir(own, &name)?;
                     // Whatever the umask says.
-                    chmod(&made, Mode::from_raw_mode(0o755))?;
-                    let level = Level { dirs: vec![Rc::new(made)] };
+                    chmod(open_dir(own, &name)?, Mode::from_raw_mode(0o755))?;
+                    // With what lies below, although all of it is hidden: it has to be hidden again when what hides it
+                    // here is replaced and removed.
+                    let Found::Directory(level) = here.find(&name)? else { return Err(Errno::NOTDIR.into()) };
                     walk.enter(name, level);
                 }
                 Found::Directory(mut level) => {

@@ -104,6 +104,11 @@ impl<'c> Judge<'c> {
         self.cluster
     }
 
+    /// Who asks.
+    pub(crate) fn user(&self) -> &User {
+        &self.user
+    }
+
     /// The namespace that a workload's pods are in.
     pub(crate) fn namespace_of<'a>(&'a self, workload: &'a Workload) -> &'a str {
         Some(workload.namespace()).filter(|name| !name.is_empty()).unwrap_or(&self.namespace)

@@ -8,6 +8,7 @@ use ringfence_manifest::{Document, Problem, ProblemKind, ReadError, Source, Unre
 use ringfence_operators::{Item, Operators};
 use ringfence_pss::{Edit, Finding, Holder, Value, Verdict, Version, evaluate, evaluate_all, with_defaults};
 
+use super::namespace::is_namespace;
 use super::report::{self, ObjectReport, PssVerdict};
 use super::{Standard, Versions};
 use crate::admit::{AdmissionReport, Judge};
@@ -55,12 +56,20 @@ pub(crate) fn judge(source: &str, bytes: &[u8], against: Against<'_>) -> Judgeme
             continue;
         }
         let (contents, problems) = document.examine();
+        let mut namespaces =
+            document.objects().into_iter().filter(|object| is_namespace(object.api_version, object.kind));
         for item in operators.items_with(&document, contents.workloads) {
             match item {
                 Item::Workload(Ok(workload)) => judgement.objects.push(input.workload(&workload, &problems)),
                 Item::Workload(Err(unreadable)) => judgement.objects.push(input.unreadable(&unreadable, &problems)),
                 Item::Derived(derived) => judgement.objects.extend(input.resource(&derived, &problems)),
                 Item::Other { api_version, kind } => {
+                    // Both go through the document's objects in their order.
+                    let namespace = is_namespace(&api_version, &kind).then(|| namespaces.next()).flatten();
+                    if let (Some(judge), Some(namespace)) = (judge, namespace) {
+                        judgement.objects.push(input.namespace(judge, &namespace));
+                        continue;
+                    }
                     *judgement.passed_over.entry((api_version, kind)).or_default() += 1;
                 }
             }
@@ -282,6 +291,7 @@ impl Input<'_> {
             notes: vec![],
             nodes: vec![],
             admission: None,
+            namespace_admission: None,
         }
     }
 }

@@ -3,6 +3,7 @@
 mod admission;
 mod all_versions;
 mod judge;
+mod namespace;
 mod nodes;
 mod report;
 mod resource;
@@ -10,5 +11,6 @@ mod standard;
 
 pub(crate) use all_versions::ranges;
 pub(crate) use judge::{Against, Judged, Judgement, judge};
+pub(crate) use namespace::is_namespace;
 pub(crate) use report::ObjectReport;
 pub(crate) use standard::{Standard, Versions};

@@ -3,6 +3,7 @@
 use ringfence_context::node::Severity;
 use serde::Serialize;
 
+use super::namespace::NamespaceReport;
 use crate::admit::AdmissionReport;
 use crate::node::report::Placed;
 
@@ -42,6 +43,9 @@ pub(crate) struct ObjectReport {
     /// What the cluster does with the object's pods, if one is asked.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) admission: Option<AdmissionReport>,
+    /// What the cluster does with the namespace that the object is, if one is asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) namespace_admission: Option<NamespaceReport>,
 }
 
 /// The custom resource that an operator makes an object of.
@@ -132,6 +136,7 @@ impl ObjectReport {
             && self.problems.is_empty()
             && self.pss.iter().all(|verdict| verdict.allowed)
             && admitted
+            && self.namespace_admission.as_ref().is_none_or(NamespaceReport::is_clean)
             && self.nodes.iter().all(|placed| placed.finding.severity == Severity::Note)
     }
 }

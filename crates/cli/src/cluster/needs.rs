@@ -7,6 +7,8 @@ use ringfence_admission::cluster::{Kind, Platform, Snapshot};
 pub(crate) enum Needs {
     /// What decides about a new pod.
     Admission,
+    /// What decides about a new pod, and about a namespace that is relabelled, with its pods.
+    Namespaces,
     /// What decides about a namespace's labels.
     Labels,
     /// Security context constraints alone.
@@ -22,14 +24,14 @@ impl Needs {
             Self::Admission => !kind.is_workload() && !matches!(kind, Kind::Pod | Kind::ClusterServiceVersion),
             Self::Labels => !kind.is_workload() && kind != Kind::Pod,
             Self::Constraints => kind == Kind::SecurityContextConstraints,
-            Self::Webhook => !kind.is_workload() && kind != Kind::ClusterServiceVersion,
+            Self::Webhook | Self::Namespaces => !kind.is_workload() && kind != Kind::ClusterServiceVersion,
         }
     }
 
     /// Whether the kind says who may do what, and nothing follows from it on a plain Kubernetes.
     pub(super) fn skips_rights(self, kind: Kind) -> bool {
         let rights = [Kind::Role, Kind::ClusterRole, Kind::RoleBinding, Kind::ClusterRoleBinding];
-        matches!(self, Self::Admission | Self::Webhook) && rights.contains(&kind)
+        matches!(self, Self::Admission | Self::Namespaces | Self::Webhook) && rights.contains(&kind)
     }
 
     /// The kinds without which answers may be wrong, and how.
@@ -49,6 +51,9 @@ impl Needs {
             kinds.push((Kind::ClusterRole, "bindings to one give nothing"));
             kinds.push((Kind::ClusterRoleBinding, "nobody may use a constraint through one"));
             kinds.push((Kind::RoleBinding, "nobody may use a constraint through one"));
+        }
+        if self == Self::Namespaces {
+            kinds.push((Kind::Pod, "none is found that a namespace's new level would refuse"));
         }
         if labels {
             kinds.push((Kind::SecurityContextConstraints, "no labels follow from them"));

@@ -9,7 +9,7 @@ use ringfence_operators::{Csv, Platform};
 use ringfence_pss::{Level, Version};
 
 use crate::admit::{AsArgs, Judge, describe};
-use crate::check::{Against, Judged, Judgement, Standard, Versions, judge, ranges};
+use crate::check::{Against, Judged, Judgement, Standard, Versions, is_namespace, judge, ranges};
 use crate::cluster::{ClusterArgs, Needs, PodSecurityArgs, Scope};
 use crate::diagnostic::Diagnostic;
 use crate::exit::Exit;
@@ -33,7 +33,8 @@ use crate::view;
 ///
 /// With --cluster, every object is put through admission as that cluster does it: service account, security context
 /// constraints, then Pod Security by the namespace's labels. A workload is judged by the pods that its controller would
-/// make, so that one whose pods would be refused is a finding now.
+/// make, so that one whose pods would be refused is a finding now. A Namespace is judged by its labels; if the cluster has it already, so are the pods in
+/// it, which keep running, but would be refused when they are made again.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
@@ -148,7 +149,7 @@ pub(crate) fn main(args: &Args) -> Exit {
     };
     let granted = granted(args);
     let scope = Scope::Inputs { inputs: &args.inputs, default: args.who.namespace() };
-    let Some(loaded) = args.cluster.load_with(Needs::Admission, scope, granted) else { return Exit::Failure };
+    let Some(loaded) = args.cluster.load_with(needs(args), scope, granted) else { return Exit::Failure };
     let judge = Judge::new(&loaded, pod_security, &args.who);
     let Some(operators) = args.operators.load(args.cluster.platform_of(&loaded)) else { return Exit::Failure };
     let (newest, platform_version) = (args.kube_version, args.platform_version.as_ref());
@@ -161,6 +162,19 @@ pub(crate) fn main(args: &Args) -> Exit {
         nodes: &nodes,
     };
     check(args, against, if loaded.incomplete { Exit::Failure } else { Exit::Clean })
+}
+
+/// The pods of the cluster decide nothing, unless a namespace is relabelled under them.
+fn needs(args: &Args) -> Needs {
+    let has_namespace = |entry: &Entry| {
+        let bytes = entry.peek().unwrap_or_default();
+        memchr::memmem::find(&bytes, b"Namespace").is_some()
+            && ringfence_manifest::read(&bytes)
+                .iter()
+                .any(|document| document.objects().iter().any(|object| is_namespace(object.api_version, object.kind)))
+    };
+    let relabelled = args.cluster.has_objects() && args.inputs.entries().0.iter().any(has_namespace);
+    if relabelled { Needs::Namespaces } else { Needs::Admission }
 }
 
 /// What OLM will make beside the deployments of the operator bundles among the inputs: service accounts, and what they
@@ -309,6 +323,11 @@ impl<'a> Output<'a> {
                     };
                     let place = format!("{}:{}: {}: {verdict}", report.source, report.line, report.title());
                     writeln!(self.out, "{}\n{}", view::clean(&place), describe(admission))?;
+                }
+                if let Some(namespace) = &report.namespace_admission {
+                    let verdict = namespace.verdict();
+                    let place = format!("{}:{}: {}: {verdict}", report.source, report.line, report.title());
+                    writeln!(self.out, "{}\n{}", view::clean(&place), namespace.describe())?;
                 }
                 let ranges = ranges(&report);
                 if !ranges.is_empty() {

@@ -6,6 +6,8 @@ mod access;
 mod common;
 #[path = "apiserver/kubernetes.rs"]
 mod kubernetes;
+#[path = "apiserver/node.rs"]
+mod node;
 #[path = "apiserver/openshift.rs"]
 mod openshift;
 

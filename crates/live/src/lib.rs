@@ -1,4 +1,4 @@
-//! Reads what admission needs from a running cluster: object by object, a page at a time, changing nothing there.
+//! Reads what admission needs from a running cluster: object by object, a page at a time.
 //!
 //! [`Cluster::connect`] finds the cluster in a kubeconfig, as kubectl does; [`Cluster::list`] hands over one kind of
 //! object, page by page, so that no more than a page is held. The functions block; the runtime that they need is one
@@ -7,9 +7,10 @@
 //! For a server, [`client()`] sets up a client on the caller's runtime and [`follow()`] tells of every change of a kind,
 //! through expired watches and restarts of the API server.
 //!
-//! Only `GET` requests are sent. Which kinds are asked for, and what of their objects is kept, is the caller's choice;
+//! Only `GET` requests are sent, but for [`Cluster::annotate_node`], which patches one annotation of one Node. Which kinds are asked for, and what of their objects is kept, is the caller's choice;
 //! nothing here knows what they mean.
 
+mod annotate;
 mod connect;
 mod error;
 mod follow;
@@ -17,6 +18,7 @@ mod get;
 mod list;
 mod resource;
 
+pub use annotate::NodeError;
 pub use connect::{Cluster, Target, client, files};
 pub use error::{ConnectError, ListError};
 pub use follow::{Event, follow};

@@ -4,6 +4,8 @@ pub(crate) mod file;
 pub(crate) mod look;
 pub(crate) mod metrics;
 pub(crate) mod report;
+mod runtime;
+pub(crate) mod serve;
 pub(crate) mod text;
 
 /// The annotation of a Node that holds its facts as JSON.

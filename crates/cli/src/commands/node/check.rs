@@ -42,8 +42,16 @@ pub(super) struct Args {
     #[arg(long, value_name = "DIR", default_value = "/", hide_default_value = true)]
     root: PathBuf,
 
+    /// The socket at which the container runtime answers; otherwise those of containerd, k3s, CRI-O and cri-dockerd are
+    /// looked for.
+    #[arg(long, value_name = "SOCKET", conflicts_with = "nodes", value_parser = endpoint)]
+    runtime_endpoint: Option<PathBuf>,
+
     #[command(flatten)]
     facts: FactsArgs,
+
+    #[command(flatten)]
+    daemon: super::daemon::DaemonArgs,
 
     /// How to print.
     #[arg(short, long, value_name = "FORMAT", default_value = "text")]
@@ -71,7 +79,20 @@ enum Format {
     Prometheus,
 }
 
+/// A path, or the URL of one, as crictl(1) takes it.
+fn endpoint(text: &str) -> Result<PathBuf, String> {
+    let path = PathBuf::from(text.strip_prefix("unix://").unwrap_or(text));
+    if path.is_absolute() {
+        Ok(path)
+    } else {
+        Err("write the socket's whole path, such as unix:///run/crio/crio.sock".to_owned())
+    }
+}
+
 pub(super) fn main(args: &Args) -> Exit {
+    if args.daemon.are_given() {
+        return daemon(args);
+    }
     let nodes = match nodes(args) {
         Ok(nodes) => nodes,
         Err(message) => {
@@ -98,9 +119,27 @@ pub(super) fn main(args: &Args) -> Exit {
     }
 }
 
+/// Publishes and serves; only the applications that have names are judged there.
+fn daemon(args: &Args) -> Exit {
+    let (needs, files) = purposes(args);
+    if let Some(file) = files.first() {
+        complain(&format!(
+            "--for {}: with --publish or --listen it is redis-enterprise or elasticsearch",
+            file.display()
+        ));
+        return Exit::Failure;
+    }
+    let look = || {
+        look::look(&args.root, args.runtime_endpoint.as_deref())
+            .map_err(|error| format!("{}: {error}", args.root.display()))
+    };
+    args.daemon.run(&look, &|report| report.judge(&needs))
+}
+
 fn nodes(args: &Args) -> Result<Vec<NodeFacts>, String> {
     if args.nodes.is_empty() {
-        let found = look::look(&args.root).map_err(|error| format!("{}: {error}", args.root.display()))?;
+        let found = look::look(&args.root, args.runtime_endpoint.as_deref())
+            .map_err(|error| format!("{}: {error}", args.root.display()))?;
         return Ok(vec![found]);
     }
     file::all(&args.nodes).map_err(|error| chain(&error))

@@ -1,6 +1,8 @@
 //! `ringfence node`: what the machines of a cluster can honour.
 
 mod check;
+mod daemon;
+mod daemonset;
 
 use crate::exit::Exit;
 
@@ -13,11 +15,13 @@ pub(crate) struct Args {
 
 #[derive(Debug, clap::Subcommand)]
 enum Command {
-    Check(check::Args),
+    Check(Box<check::Args>),
+    Daemonset(daemonset::Args),
 }
 
 pub(crate) fn main(args: &Args) -> Exit {
     match &args.command {
         Command::Check(args) => check::main(args),
+        Command::Daemonset(args) => daemonset::main(args),
     }
 }

@@ -32,7 +32,7 @@ pub(super) fn look(look: &Look, files: &Files, facts: &mut NodeFacts) {
         // The file is there since 4.14; a kernel without filters has no field in a status either.
         Err(_) => vec![],
     });
-    if facts.seccomp_actions.as_ref().is_some_and(Vec::is_empty) && has_filters(files) {
+    if facts.seccomp_actions.as_ref().is_some_and(Vec::is_empty) && may_have_filters(files) {
         facts.seccomp_actions = None;
         unknown(facts, "seccompActions", "/proc/sys/kernel/seccomp/actions_avail cannot be read");
     }
@@ -45,11 +45,18 @@ pub(super) fn look(look: &Look, files: &Files, facts: &mut NodeFacts) {
     }
 }
 
-fn has_filters(files: &Files) -> bool {
-    files.read("proc/self/status").is_ok_and(|text| text.lines().any(|line| line.starts_with("Seccomp:")))
+/// Where no status can be read, /proc is not there, which says nothing of the kernel.
+fn may_have_filters(files: &Files) -> bool {
+    files.read("proc/self/status").map_or(true, |text| text.lines().any(|line| line.starts_with("Seccomp:")))
 }
 
 fn modules(look: &Look, files: &Files, facts: &mut NodeFacts) {
+    // Every kernel with sysfs has this directory; where it is not to be seen, nothing below /sys says anything.
+    if !files.exists("sys/module") {
+        unknown(facts, "apparmor", "the node's /sys is not mounted there");
+        unknown(facts, "selinux", "the node's /sys is not mounted there");
+        return;
+    }
     facts.apparmor =
         Some(files.line("sys/module/apparmor/parameters/enabled").is_some_and(|text| text.starts_with('Y')));
     match files.line("sys/fs/selinux/enforce") {
@@ -57,9 +64,14 @@ fn modules(look: &Look, files: &Files, facts: &mut NodeFacts) {
             facts.selinux = Some(true);
             facts.selinux_mode = Some(if mode == "1" { "enforcing" } else { "permissive" }.to_owned());
         }
-        // The kernel lists the file system of SELinux whether or not it is mounted where we can see it.
-        None if !look.sees_node() && files.read("proc/filesystems").is_ok_and(|text| text.contains("selinuxfs")) => {
-            unknown(facts, "selinux", "the kernel has SELinux, and a pod does not see whether it is enabled");
+        // The kernel lists the file system of SELinux whether or not it is mounted where we can see it: a node
+        // below a directory may have its /sys there without what is mounted on it.
+        None if !look.is_plain() && files.read("proc/filesystems").is_ok_and(|text| text.contains("selinuxfs")) => {
+            unknown(
+                facts,
+                "selinux",
+                "the kernel has SELinux, and its file system is not mounted there to tell whether it is enabled",
+            );
         }
         None => facts.selinux = Some(false),
     }

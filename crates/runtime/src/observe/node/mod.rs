@@ -39,8 +39,13 @@ impl Look {
         Self { root: root.to_path_buf(), in_pod, base_spec: None }
     }
 
+    /// Whether this is the node itself, with all its mounts.
+    fn is_plain(&self) -> bool {
+        !self.in_pod && self.root == Path::new("/")
+    }
+
     /// Whether the node's own file systems are seen, and not only those of a pod.
-    fn sees_node(&self) -> bool {
+    pub fn sees_node(&self) -> bool {
         !self.in_pod || self.root != Path::new("/")
     }
 }

@@ -122,6 +122,22 @@ fn without_any_witness_the_limit_is_unknown_and_says_so() {
 }
 
 #[test]
+fn what_is_not_mounted_is_unknown_and_not_absent() {
+    let (_dir, facts) = node(&[NR_OPEN]);
+    assert_eq!((facts.apparmor, facts.selinux, facts.seccomp_actions), (None, None, None));
+    for key in ["apparmor", "selinux", "seccompActions", "cgroups"] {
+        assert!(facts.unknown.contains_key(key), "{key}: {:?}", facts.unknown);
+    }
+    let sys = ("sys/module/apparmor/parameters/enabled", "N\n");
+    let (_dir, facts) = node(&[sys, ("proc/filesystems", "nodev\tproc\n"), ("proc/self/status", "Name:\tx\n")]);
+    assert_eq!((facts.apparmor, facts.selinux, facts.seccomp_actions), (Some(false), Some(false), Some(vec![])));
+    let (_dir, facts) = node(&[sys, ("proc/filesystems", "nodev\tselinuxfs\n")]);
+    assert_eq!((facts.apparmor, facts.selinux), (Some(false), None));
+    let (_dir, facts) = node(&[sys, ("sys/fs/selinux/enforce", "1"), ("proc/filesystems", "nodev\tselinuxfs\n")]);
+    assert_eq!((facts.selinux, facts.selinux_mode.as_deref()), (Some(true), Some("enforcing")));
+}
+
+#[test]
 fn a_link_of_the_node_does_not_lead_out_of_it() {
     let dir = tempfile::tempdir().unwrap();
     let root = dir.path().join("root");

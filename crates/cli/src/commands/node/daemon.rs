@@ -17,7 +17,7 @@ use crate::node::{ANNOTATION, look, metrics, serve};
 #[derive(Debug, clap::Args)]
 pub(super) struct DaemonArgs {
     /// Keep the facts of this machine in an annotation of its Node, ringfence.github.io/node-facts.
-    #[arg(long, value_name = "WHERE", conflicts_with_all = ["nodes", "manifests"])]
+    #[arg(long, value_name = "WHERE", conflicts_with_all = ["nodes", "manifests", "output"])]
     publish: Option<Publish>,
 
     /// The Node's name in the cluster; otherwise $NODE_NAME.
@@ -25,7 +25,7 @@ pub(super) struct DaemonArgs {
     node_name: Option<String>,
 
     /// Serve /metrics and /healthz here, and look again every --interval; with --publish, publish again as well.
-    #[arg(long, value_name = "ADDRESS:PORT", conflicts_with_all = ["nodes", "manifests"])]
+    #[arg(long, value_name = "ADDRESS:PORT", conflicts_with_all = ["nodes", "manifests", "output"])]
     listen: Option<SocketAddr>,
 
     /// Seconds between looks.

@@ -31,7 +31,8 @@ impl Cluster {
         let runtime =
             tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(ConnectError::Runtime)?;
         let (client, server) = runtime.block_on(client(target))?;
-        Ok(Self { runtime, client, server })
+        let namespace = client.default_namespace().to_owned();
+        Ok(Self { runtime, client, server, namespace })
     }
 
     /// The Node of this name.

@@ -27,7 +27,7 @@ pub struct Cluster {
     pub(crate) runtime: Runtime,
     pub(crate) client: Client,
     pub(crate) server: String,
-    namespace: String,
+    pub(crate) namespace: String,
 }
 
 impl std::fmt::Debug for Cluster {

@@ -7,7 +7,7 @@ mod common;
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 
@@ -75,7 +75,7 @@ fn server(dir: &tempfile::TempDir, may_patch: bool) -> (PathBuf, Asked) {
     (path, asked)
 }
 
-fn publish(config: &PathBuf, name: &str) -> common::Ran {
+fn publish(config: &Path, name: &str) -> common::Ran {
     let config = config.to_str().unwrap();
     ringfence(["node", "check", "--publish", "annotation", "--node-name", name, "--kubeconfig", config], "")
 }
@@ -97,9 +97,9 @@ fn the_annotation_is_set_and_nothing_else() {
     let facts: Value = serde_json::from_str(annotations["ringfence.github.io/node-facts"].as_str().unwrap()).unwrap();
     assert_eq!((&facts["name"], &facts["runtime"]), (&json!("worker-1"), &json!("containerd 2.1.4")));
     let node = json!({"kind": "Node", "metadata": {"name": "worker-1", "annotations": annotations}});
-    let path = dir.path().join("node.json");
-    fs::write(&path, node.to_string()).unwrap();
-    let again = ringfence(["node", "check", "-o", "json", "--node", path.to_str().unwrap()], "");
+    let file = dir.path().join("node.json");
+    fs::write(&file, node.to_string()).unwrap();
+    let again = ringfence(["node", "check", "-o", "json", "--node", file.to_str().unwrap()], "");
     assert_eq!((again.code, &*again.err), (0, ""));
 }
 
@@ -218,7 +218,7 @@ fn the_daemonset_is_restricted_but_for_its_host_mounts() {
 }
 
 /// A containerd of its own in a directory, ended with the test.
-fn containerd(dir: &std::path::Path) -> Option<Running> {
+fn containerd(dir: &Path) -> Option<Running> {
     let installed = Command::new("containerd").arg("--version").output().is_ok();
     let root = fs::read_to_string("/proc/self/status").unwrap().contains("Uid:\t0\t0\t0\t0");
     if !installed || !root {

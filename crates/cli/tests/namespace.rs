@@ -84,6 +84,11 @@ fn wrong_labels_of_a_namespace_are_refused_in_the_api_servers_words_where_they_a
     assert_eq!(lines(&ran)[0]["namespaceAdmission"]["message"], message);
     let text = check(&labelled("new", wrong), &[]).out;
     assert!(text.contains("-:6:41") && text.contains("-:7:46"), "{text}");
+    let nameless = check("{apiVersion: v1, kind: Namespace}", &["-o", "jsonl"]);
+    assert_eq!(
+        lines(&nameless)[0]["namespaceAdmission"]["message"],
+        r#"Namespace "" is invalid: metadata.name: Required value: name or generateName is required"#
+    );
     let undecodable = "{apiVersion: v1, kind: Namespace, metadata: {name: shop, labels: [a]}}";
     let ran = check(undecodable, &[]);
     assert!(ran.code == 1 && ran.out.contains("cannot unmarshal"), "{}", ran.out);

@@ -118,10 +118,18 @@ impl Input<'_> {
             }
             tell("namespace-pods", message, ENFORCE, "more than some of its pods fit".to_owned(), help);
         }
+        // An API server looks for a name once it has decoded the object, before Pod Security is asked.
+        let decoded = review.response.status.as_ref().is_none_or(|status| status.code != 400);
+        let mut message = review.response.status.map(|Status { message, .. }| message);
+        if decoded && name.is_empty() && text("metadata.generateName").is_empty() {
+            let nameless = "metadata.name: Required value: name or generateName is required";
+            tell("namespace-name", nameless.to_owned(), "metadata.name", "has no name".to_owned(), vec![]);
+            message = Some(format!("Namespace \"\" is invalid: {nameless}"));
+        }
         report.namespace_admission = Some(NamespaceReport {
             operation,
-            allowed: review.response.allowed,
-            message: review.response.status.map(|Status { message, .. }| message),
+            allowed: message.is_none(),
+            message,
             warnings: review.response.warnings,
             existing: review.existing,
         });

@@ -24,7 +24,7 @@ pub(crate) enum Pull {
 /// How registries are asked.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub(crate) struct RegistryArgs {
-    /// A registry, HOST[:PORT], that may be asked in the clear; this machine's own may be anyway.
+    /// A registry, HOST or HOST:PORT, that may be asked in the clear; this machine's own may be anyway.
     #[arg(long, value_name = "HOST", help_heading = "Images")]
     insecure_registry: Vec<String>,
 
@@ -32,7 +32,7 @@ pub(crate) struct RegistryArgs {
     #[arg(long, value_name = "FILE", help_heading = "Images")]
     registries_conf: Option<PathBuf>,
 
-    /// A directory HOST[:PORT]/*.crt of certificate authorities, beside /etc/containers/certs.d and /etc/docker/certs.d.
+    /// A directory of HOST:PORT/*.crt files with certificate authorities, beside /etc/containers/certs.d and /etc/docker/certs.d.
     #[arg(long, value_name = "DIR", help_heading = "Images")]
     cert_dir: Option<PathBuf>,
 

@@ -59,10 +59,12 @@ fn runs_at_once_leave_nothing() {
 #[test]
 fn a_run_that_is_killed_at_any_moment_leaves_nothing() {
     let runs = number("RINGFENCE_AT_ONCE", 20);
-    // From before it has begun to well after the container runs.
+    // From before it has begun to well after the container runs. Each is waited for: the next would clean up after it.
     leaves_nothing(&format!(
         "for i in $(seq {runs}); do $RINGFENCE run {POD} -- sleep 60 2>/dev/null & \
-         sleep 0.0$((i * 4 / 10))$((i * 4 % 10)); kill -KILL $!; wait $! 2>/dev/null || true; done"
+         sleep 0.0$((i * 4 / 10))$((i * 4 % 10)); kill -KILL $!; wait $! 2>/dev/null || true; \
+         n=0; while [ -n \"$(ls -A /run/ringfence 2>/dev/null)\" ]; do \
+         [ $n -lt 400 ] || exit 1; sleep 0.05; n=$((n+1)); done; done"
     ));
 }
 

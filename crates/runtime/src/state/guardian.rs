@@ -5,11 +5,17 @@ use std::io::{Read as _, Write as _};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, ExitCode, Stdio};
+use std::time::Duration;
 
 use super::{StateError, clean, io_error};
 
 /// What a run writes when it has cleaned up by itself.
 const DISMISSED: u8 = b'.';
+
+/// What a killed run had started may live on for a moment, and make files or mounts while they are removed: the removal
+/// is tried this often, with a longer pause each time (13 seconds in all).
+const ATTEMPTS: u32 = 50;
+const PAUSE: Duration = Duration::from_millis(10);
 
 /// The run's side of its guardian: holds the pipe whose end is the run's end.
 #[derive(Debug)]
@@ -59,8 +65,11 @@ pub fn main(args: &[OsString]) -> ExitCode {
     if message == [DISMISSED] {
         return ExitCode::SUCCESS;
     }
-    match clean::clean(Path::new(dir)) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(_) => ExitCode::FAILURE,
+    for attempt in 0..ATTEMPTS {
+        if clean::clean(Path::new(dir)).is_ok() {
+            return ExitCode::SUCCESS;
+        }
+        std::thread::sleep(PAUSE * attempt);
     }
+    ExitCode::FAILURE
 }

@@ -76,13 +76,13 @@ impl StateDir {
         sweep(base);
 
         let path = base.join(random_name().map_err(io_error("name a directory in", base))?);
+        // The guardian comes first: were this process killed between the two, nobody would remove the directory.
+        let guardian = guardian::Guardian::start(binary, &path)?;
         DirBuilder::new().mode(0o700).create(&path).map_err(io_error("make", &path))?;
         let lock = File::open(&path).map_err(io_error("open", &path))?;
         rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive)
             .map_err(|errno| io_error("lock", &path)(errno.into()))?;
-        let mut state = Self { path, _lock: lock, guardian: None };
-        state.guardian = Some(guardian::Guardian::start(binary, &state.path)?);
-        Ok(state)
+        Ok(Self { path, _lock: lock, guardian: Some(guardian) })
     }
 
     /// The directory.

@@ -150,7 +150,7 @@ fn a_command_gets_what_the_container_has_and_nothing_else() {
          capabilities: {drop: [ALL], add: [CHOWN, SYS_PTRACE]}}}\n  \
          - {name: other, image: i, command: [sleep, '60']}\n",
     );
-    let keep = ["Uid", "Gid", "Groups", "Umask", "Cap", "NoNewPrivs", "Seccomp", "SigB", "SigI", "SigC"];
+    let keep = ["Groups", "Umask", "Cap", "NoNewPrivs", "Seccomp", "SigB", "SigI", "SigC"];
     let of = |text: &str| -> Vec<String> {
         text.lines().filter(|line| keep.iter().any(|name| line.starts_with(name))).map(str::to_owned).collect()
     };
@@ -160,6 +160,10 @@ fn a_command_gets_what_the_container_has_and_nothing_else() {
     let ran = pod.exec(&["--", "cat", "/proc/self/status"]);
     assert_eq!(ran.code, 0, "{}", ran.err);
     assert_eq!(of(&ran.out), first);
+    // In a user namespace they are others outside.
+    for line in ["Uid:\t0\t0\t0\t0", "Gid:\t0\t0\t0\t0"] {
+        assert!(ran.out.lines().any(|found| found == line), "{}", ran.out);
+    }
     assert!(first.iter().any(|line| line == "Seccomp:\t2") && first.iter().any(|line| line == "NoNewPrivs:\t1"));
 
     let limits = pod.exec(&["--", "cat", "/proc/self/limits"]);
@@ -184,4 +188,19 @@ fn a_terminal_is_one_of_the_containers_own() {
     let ran =
         ringfence(["exec", "-t", &pod.name, "--", "sh", "-c", "tty; test -t 0 && test -t 2 && echo $TERM | wc -l"], "");
     assert_eq!((ran.code, ran.out.replace("\r\n", "\n").as_str()), (0, "/dev/pts/0\n1\n"), "{}", ran.err);
+}
+
+#[test]
+fn all_of_it_holds_for_a_user_without_privilege_too() {
+    common::again_without_root(
+        false,
+        &[
+            "a_pod_that_is_left_running_is_shown_entered_read_and_removed",
+            "a_supervisor_that_is_killed_leaves_nothing_and_is_not_shown",
+            "a_pod_that_has_ended_stays_with_its_logs_until_it_is_removed",
+            "init_containers_come_first_and_one_that_fails_is_the_pods_end",
+            "a_command_gets_what_the_container_has_and_nothing_else",
+            "a_terminal_is_one_of_the_containers_own",
+        ],
+    );
 }

@@ -17,14 +17,28 @@ pub struct Ran {
     pub err: String,
 }
 
+/// Where a user without privilege finds what he may not reach where it was built.
+const COPIES: &str = "RINGFENCE_TEST_COPIES";
+
+/// The program under test.
+pub fn binary() -> PathBuf {
+    match std::env::var_os(COPIES) {
+        Some(copies) => PathBuf::from(copies).join("ringfence"),
+        None => PathBuf::from(env!("CARGO_BIN_EXE_ringfence")),
+    }
+}
+
 /// The workspace's root, from where tests run, so that paths in outputs are short and the same everywhere.
 pub fn root() -> PathBuf {
+    if let Some(copies) = std::env::var_os(COPIES) {
+        return PathBuf::from(copies);
+    }
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap()
 }
 
 /// Runs ringfence with these arguments and this standard input.
 pub fn ringfence<S: AsRef<OsStr>>(args: impl IntoIterator<Item = S>, stdin: impl AsRef<[u8]>) -> Ran {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_ringfence"))
+    let mut child = Command::new(binary())
         .args(args)
         .current_dir(root())
         .env_remove("NO_COLOR")
@@ -51,4 +65,82 @@ pub fn ringfence<S: AsRef<OsStr>>(args: impl IntoIterator<Item = S>, stdin: impl
 #[allow(dead_code, reason = "not every test file reads JSON")]
 pub fn lines(ran: &Ran) -> Vec<serde_json::Value> {
     ran.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+/// Runs the tests of this file that are named again, as a user without privilege: with subordinate IDs or without. Passed
+/// over by whoever is not root, who is such a user already, and where no user can have a user namespace. Afterwards nothing
+/// of the user's may be left.
+#[allow(dead_code, reason = "not every test file is for such a user")]
+pub fn again_without_root(subordinate: bool, tests: &[&str]) {
+    const USER: u32 = 65_534;
+    if !rustix::process::geteuid().is_root() {
+        return;
+    }
+    let has = |program: &str| {
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        std::env::split_paths(&path).any(|dir| dir.join(program).exists())
+    };
+    let wanted: &[&str] = if subordinate { &["setpriv", "newuidmap", "newgidmap"] } else { &["setpriv"] };
+    let can = |command: &mut Command| command.output().is_ok_and(|output| output.status.success());
+    if !wanted.iter().all(|program| has(program))
+        || !can(Command::new("setpriv").args([
+            "--reuid=65534",
+            "--regid=65534",
+            "--clear-groups",
+            "unshare",
+            "-U",
+            "true",
+        ]))
+    {
+        eprintln!("skipped: no user namespaces for users, or not all of {wanted:?}, here");
+        return;
+    }
+    let copies = tempfile::tempdir().unwrap();
+    let at = copies.path();
+    let open = |path: &std::path::Path, mode: u32| {
+        std::fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(mode)).unwrap();
+    };
+    open(at, 0o755);
+    let copy = |from: &std::path::Path, to: &str| {
+        let to = at.join(to);
+        std::fs::hard_link(from, &to).or_else(|_| std::fs::copy(from, &to).map(drop)).unwrap();
+        open(&to, 0o755);
+    };
+    copy(&binary(), "ringfence");
+    copy(&std::env::current_exe().unwrap(), "tests");
+    assert!(can(Command::new("cp").arg("-r").args([root().join("examples"), root().join("docs")]).arg(at)));
+    let home = at.join("home");
+    std::fs::create_dir(&home).unwrap();
+    std::os::unix::fs::chown(&home, Some(USER), Some(USER)).unwrap();
+    // The files of subordinate IDs as they are to be, for this one process and what it starts.
+    let ids = if subordinate { "nobody:1879048192:65536\n" } else { "" };
+    std::fs::write(at.join("ids"), ids).unwrap();
+    let script = "set -e; cd \"$1\"; shift; chmod -R a+rX examples docs; \
+        if ! [ -e /etc/subuid ] || ! [ -e /etc/subgid ]; then \
+          cp -a /etc etc; touch etc/subuid etc/subgid; mount --bind etc /etc; fi; \
+        mount --bind ids /etc/subuid; mount --bind ids /etc/subgid; \
+        exec setpriv --reuid=65534 --regid=65534 --clear-groups -- ./tests --exact \"$@\"";
+    let output = Command::new("unshare")
+        .args(["--mount", "--propagation", "private", "sh", "-c", script, "sh"])
+        .arg(at)
+        .args(tests)
+        .env(COPIES, at)
+        .env("HOME", &home)
+        .env("TMPDIR", &home)
+        .env_remove("XDG_RUNTIME_DIR")
+        .env_remove("XDG_DATA_HOME")
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{text}");
+    for test in tests {
+        assert!(text.contains(&format!("test {test} ... ok")), "{text}");
+    }
+    // A guardian may still be at work.
+    let state = home.join("ringfence-65534");
+    let end = std::time::Instant::now() + std::time::Duration::from_mins(1);
+    while std::fs::read_dir(&state).is_ok_and(|mut left| left.next().is_some()) {
+        assert!(std::time::Instant::now() < end, "{:?} is left", std::fs::read_dir(&state).unwrap().next());
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
 }

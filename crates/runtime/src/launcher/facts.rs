@@ -53,6 +53,14 @@ impl Kind {
         }
     }
 
+    /// The link in /proc/PID to what a child of the process gets.
+    pub(super) const fn of_children(self) -> &'static std::ffi::CStr {
+        match self {
+            Self::Pid => c"ns/pid_for_children",
+            other => other.link(),
+        }
+    }
+
     /// The type in a spec.
     pub(super) const fn name(self) -> &'static str {
         match self {

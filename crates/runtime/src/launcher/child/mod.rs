@@ -200,6 +200,7 @@ fn perform(start: &Start<'_>, state: &mut State, action: &Action) -> Done {
         }
         Action::AdoptOrphans => keeper::adopt_orphans(state),
 
+        Action::VerifyNamespaces => verify::namespaces(start, state),
         Action::ForgetHost => {
             forget_host(state);
             Ok(())

@@ -11,6 +11,7 @@ use rustix::fs::{
 use rustix::io::Errno;
 
 use super::{Done, Failure, Start, State, descriptors, held, mounts, paths};
+use crate::launcher::facts::Kind;
 use crate::launcher::plan::{Check, MountWords, Proof, Target, Wanted};
 use crate::launcher::status;
 use crate::launcher::text::{Text, number};
@@ -61,7 +62,7 @@ pub(super) fn process(start: &Start<'_>, state: &mut State) -> Done {
             | Wanted::Capabilities { .. }
             | Wanted::NoNewPrivs(_)
             | Wanted::Umask(_) => in_status(status, &check.wanted),
-            wanted => elsewhere(held(state.process.as_ref())?, &state.namespaces, wanted),
+            wanted => elsewhere(held(state.process.as_ref())?, &state.namespaces, wanted, Kind::link),
         };
         compare(start, index, found)?;
     }
@@ -191,12 +192,26 @@ pub(in crate::launcher) fn from_outside(
         | Wanted::Capabilities { .. }
         | Wanted::NoNewPrivs(_)
         | Wanted::Umask(_) => in_status(status, wanted),
-        wanted => elsewhere(process, namespaces, wanted),
+        wanted => elsewhere(process, namespaces, wanted, Kind::link),
     }?;
     Ok(found.map(|text| String::from_utf8_lossy(text.as_bytes()).into_owned()))
 }
 
-fn elsewhere(process: BorrowedFd<'_>, namespaces: &[Option<std::os::fd::OwnedFd>], wanted: &Wanted) -> Found {
+/// Compares the namespaces that a child of this process, the keeper, will have.
+pub(super) fn namespaces(start: &Start<'_>, state: &State) -> Done {
+    for (index, check) in about(start, Wanted::is_about_namespaces) {
+        let keeper = held(state.process.as_ref())?;
+        compare(start, index, elsewhere(keeper, &state.namespaces, &check.wanted, Kind::of_children))?;
+    }
+    Ok(())
+}
+
+fn elsewhere(
+    process: BorrowedFd<'_>,
+    namespaces: &[Option<std::os::fd::OwnedFd>],
+    wanted: &Wanted,
+    link: fn(Kind) -> &'static std::ffi::CStr,
+) -> Found {
     match wanted {
         Wanted::OomScoreAdj(value) => {
             let mut buffer = [0; 16];
@@ -212,15 +227,15 @@ fn elsewhere(process: BorrowedFd<'_>, namespaces: &[Option<std::os::fd::OwnedFd>
             if found.starts_with(name) { same() } else { text(found) }
         }
         Wanted::NewNamespace { kind, not } => {
-            let found = statat(process, kind.link(), AtFlags::empty())?.st_ino;
+            let found = statat(process, link(*kind), AtFlags::empty())?.st_ino;
             if found == *not { other(format_args!("the launcher's {}:[{found}]", kind.name())) } else { same() }
         }
         Wanted::SameNamespace { kind, inode } => {
-            let found = statat(process, kind.link(), AtFlags::empty())?.st_ino;
+            let found = statat(process, link(*kind), AtFlags::empty())?.st_ino;
             if found == *inode { same() } else { other(format_args!("{}:[{found}]", kind.name())) }
         }
         Wanted::JoinedNamespace { kind, slot } => {
-            let found = statat(process, kind.link(), AtFlags::empty())?.st_ino;
+            let found = statat(process, link(*kind), AtFlags::empty())?.st_ino;
             let named = fstat(held(namespaces.get(*slot).and_then(Option::as_ref))?)?.st_ino;
             if found == named { same() } else { other(format_args!("{}:[{found}], not [{named}]", kind.name())) }
         }

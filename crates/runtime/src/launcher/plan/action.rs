@@ -40,6 +40,8 @@ pub(crate) enum Action {
     /// Adopt what the container leaves behind, so that it can be ended.
     AdoptOrphans,
 
+    /// Compare the keeper's namespaces, which the process that it starts has from it.
+    VerifyNamespaces,
     /// Close everything that leads to the host, before the container's processes can see this one.
     ForgetHost,
     /// Close all but the standard streams and the ends of the dialogue with the launcher.
@@ -231,6 +233,7 @@ impl fmt::Display for Action {
             Self::OomScoreAdj(value) => write!(f, "set the OOM score adjustment to {value}"),
             Self::HideMemory => f.write_str("keep other processes from tracing the set-up"),
             Self::AdoptOrphans => f.write_str("adopt orphans"),
+            Self::VerifyNamespaces => f.write_str("verify the namespaces"),
             Self::ForgetHost => f.write_str("close what leads to the host"),
             Self::KeepDialogue => f.write_str("keep the standard streams alone"),
             Self::AwaitTurn => f.write_str("wait for the launcher"),

@@ -82,6 +82,11 @@ pub(crate) enum Wanted {
 }
 
 impl Wanted {
+    /// Whether it is about a namespace.
+    pub(crate) fn is_about_namespaces(&self) -> bool {
+        matches!(self, Self::NewNamespace { .. } | Self::SameNamespace { .. } | Self::JoinedNamespace { .. })
+    }
+
     /// Whether it is about the file system, which is compared before the privileges to look at it are gone.
     pub(crate) fn is_about_files(&self) -> bool {
         matches!(

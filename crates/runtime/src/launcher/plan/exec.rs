@@ -5,6 +5,10 @@
 //! could take its descriptors. So the keeper, which they cannot see, joins all other namespaces and closes what leads to
 //! the host before it starts the process. And the process does not look at itself: the `/proc` that it has is the
 //! container's to change. The launcher reads its state from outside, and only then lets it execute the command.
+//!
+//! The namespaces are compared twice: by the keeper, of itself, in the host's `/proc`, when it has joined them all and
+//! before it starts the process, which has them from it; and by the launcher, of the process. The second look takes the
+//! right to trace a process that has hidden its memory, which without root nobody has.
 
 use oci_spec::runtime::Spec;
 
@@ -115,6 +119,7 @@ fn keeper_steps(
     }
     // The change of user made it readable again.
     step("process", Action::HideMemory);
+    step("linux.namespaces", Action::VerifyNamespaces);
     step("process", Action::ForgetHost);
     if !into.joined.contains(&Kind::Pid) {
         step("process", Action::AdoptOrphans);

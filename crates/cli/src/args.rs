@@ -4,8 +4,8 @@ use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    check, docker, exec, explain, image, logs, node, operator, prove, ps, read, rm, run, scc, serve, simulate,
-    snapshot, sync, volume,
+    check, docker, exec, explain, image, install, logs, node, operator, prove, ps, read, rm, run, scc, serve, simulate,
+    snapshot, sync, uninstall, volume,
 };
 use crate::exit::Exit;
 
@@ -56,6 +56,7 @@ You hold this machine:
 
 You hold a cluster, or a dump of one:
   check    --cluster: as that cluster admits it, and why not otherwise
+  install  The webhooks into a cluster, or as manifests; uninstall takes them out again
   scc      Which security context constraint and why, why not another, who may use one, what a new one needs
   serve    Admission webhooks: Pod Security, and security context constraints where there are any
   simulate What a change of labels or configuration would break
@@ -74,6 +75,7 @@ enum Command {
     Docker(docker::Args),
     Explain(explain::Args),
     Image(image::Args),
+    Install(install::Args),
     Node(node::Args),
     Logs(logs::Args),
     Operator(operator::Args),
@@ -87,6 +89,7 @@ enum Command {
     Simulate(simulate::Args),
     Snapshot(snapshot::Args),
     Sync(sync::Args),
+    Uninstall(uninstall::Args),
     Volume(volume::Args),
 }
 
@@ -116,6 +119,7 @@ impl Cli {
             Command::Docker(args) => docker::main(&args),
             Command::Explain(args) => explain::main(&args),
             Command::Image(args) => image::main(&args),
+            Command::Install(args) => install::main(&args),
             Command::Node(args) => node::main(&args),
             Command::Operator(args) => operator::main(&args),
             Command::Prove(args) => prove::main(&args),
@@ -126,6 +130,7 @@ impl Cli {
             Command::Simulate(args) => simulate::main(&args),
             Command::Snapshot(args) => snapshot::main(&args),
             Command::Sync(args) => sync::main(&args),
+            Command::Uninstall(args) => uninstall::main(&args),
             Command::Volume(args) => volume::main(&args),
         }
     }

@@ -13,6 +13,7 @@ mod exit;
 mod facts;
 mod images;
 mod input;
+mod install;
 mod jsonl;
 mod log;
 mod machine;

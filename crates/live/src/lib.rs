@@ -7,10 +7,12 @@
 //! For a server, [`client()`] sets up a client on the caller's runtime and [`follow()`] tells of every change of a kind,
 //! through expired watches and restarts of the API server.
 //!
-//! Only `GET` requests are sent, but for [`Cluster::annotate_node`], which patches one annotation of one Node. Which kinds are asked for, and what of their objects is kept, is the caller's choice;
-//! nothing here knows what they mean.
+//! Only `GET` requests are sent, but for [`Cluster::annotate_node`], which patches one annotation of one Node, and for
+//! [`apply()`], [`replace()`] and [`delete()`], which change one object as their caller says. Which kinds are asked for,
+//! and what of their objects is kept, is the caller's choice; nothing here knows what they mean.
 
 mod annotate;
+mod change;
 mod connect;
 mod error;
 mod follow;
@@ -19,6 +21,7 @@ mod list;
 mod resource;
 
 pub use annotate::NodeError;
+pub use change::{Apply, ChangeError, Place, apply, delete, read, replace};
 pub use connect::{Cluster, Target, client, files};
 pub use error::{ConnectError, ListError};
 pub use follow::{Event, follow};

@@ -20,7 +20,9 @@ use crate::input::{Entry, Inputs};
 
 pub(crate) use live::{Asked, Live, LiveArgs};
 pub(crate) use needs::Needs;
-pub(crate) use pod_security::{PodSecurityArgs, PodSecurityError, read as read_pod_security};
+pub(crate) use pod_security::{
+    PodSecurityArgs, PodSecurityError, json as pod_security_json, read as read_pod_security,
+};
 pub(crate) use scope::Scope;
 pub(crate) use slim::slim;
 pub(crate) use stream::{Raw, each};

@@ -52,6 +52,18 @@ impl PodSecurityArgs {
 
 /// The plug-in with the configuration in a file.
 pub(crate) fn read(path: &Path) -> Result<PodSecurity, PodSecurityError> {
+    let (name, value) = document(path)?;
+    let invalid = |source| PodSecurityError::Invalid { name: name.clone(), source };
+    PodSecurity::new(PodSecurityConfiguration::read(&value).map_err(invalid)?).map_err(invalid)
+}
+
+/// The configuration in a file, as JSON, once it is known to be one.
+pub(crate) fn json(path: &Path) -> Result<serde_json::Value, PodSecurityError> {
+    read(path)?;
+    document(path).map(|(_, value)| value)
+}
+
+fn document(path: &Path) -> Result<(String, serde_json::Value), PodSecurityError> {
     let entry = Entry::File(path.to_path_buf());
     let (name, bytes) = (entry.name(), entry.read()?);
     let documents = ringfence_manifest::read(&bytes);
@@ -63,6 +75,5 @@ pub(crate) fn read(path: &Path) -> Result<PodSecurity, PodSecurityError> {
         return Err(PodSecurityError::Empty { name });
     };
     let value = serde_json::to_value(root).unwrap_or_default();
-    let invalid = |source| PodSecurityError::Invalid { name: name.clone(), source };
-    PodSecurity::new(PodSecurityConfiguration::read(&value).map_err(invalid)?).map_err(invalid)
+    Ok((name, value))
 }

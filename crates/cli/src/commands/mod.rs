@@ -6,6 +6,7 @@ pub(crate) mod docker;
 pub(crate) mod exec;
 pub(crate) mod explain;
 pub(crate) mod image;
+pub(crate) mod install;
 pub(crate) mod logs;
 pub(crate) mod node;
 pub(crate) mod operator;
@@ -19,6 +20,7 @@ pub(crate) mod serve;
 pub(crate) mod simulate;
 pub(crate) mod snapshot;
 pub(crate) mod sync;
+pub(crate) mod uninstall;
 pub(crate) mod volume;
 
 use std::error::Error;

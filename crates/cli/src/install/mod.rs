@@ -1,0 +1,16 @@
+//! Installing the webhooks: the manifests, which are the Helm chart's, and how they come to a cluster and go again.
+
+mod chart;
+mod place;
+mod session;
+mod template;
+
+pub(crate) use chart::{Chart, Choices};
+pub(crate) use place::{is_webhook, place};
+pub(crate) use session::{InstallError, MANAGER, Session, is_applied_by_us};
+
+/// As a `caBundle` is written.
+pub(crate) fn base64(bytes: &[u8]) -> String {
+    use base64::Engine as _;
+    base64::engine::general_purpose::STANDARD.encode(bytes)
+}

@@ -3,7 +3,7 @@
 # A root file system for the containers.
 mkdir -p /image/bin /image/etc /image/tmp /image/proc /image/sys /image/dev /image/data
 cp /bin/busybox /image/bin/
-for name in cat echo grep head ls sh touch mkdir id sleep; do ln -s busybox /image/bin/$name; done
+for name in cat echo grep head ls sh touch mkdir mount id sleep kill; do ln -s busybox /image/bin/$name; done
 echo 'root:x:0:0::/:/bin/sh' >/image/etc/passwd
 
 # run POD COMMAND…: the container's output, what was said on standard error, and the status.

@@ -12,6 +12,7 @@
 #[cfg(test)]
 extern crate self as ringfence_runtime;
 
+pub mod app_armor;
 pub mod docker;
 pub mod engine;
 pub mod external;

@@ -1,6 +1,6 @@
 //! `ringfence prove`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
 use std::path::PathBuf;
 
@@ -233,6 +233,12 @@ impl Prove<'_> {
             // Looking leaves the machine as it is.
             let options = self.machine.options(state, objects, false);
             let run = PodRun::prepare(pod, effective, first, options)?;
+            // A profile that cannot be there is told by the probe below, for its container.
+            let profiles = group.iter().filter_map(|container| run.app_armor(container).ok().flatten());
+            let notes: BTreeSet<_> = profiles.filter_map(|(name, presence)| presence.note(&name)).collect();
+            for note in &notes {
+                super::warn(note);
+            }
             let probe = |container| {
                 let process = machine::probe_process(workload, container, facts);
                 run.probe(&*self.machine.engine, container, &self.machine.rootfs(container, facts), &process)

@@ -194,6 +194,15 @@ impl Run<'_> {
         }
         let members = chosen.iter().map(|container| self.member(container)).collect::<Result<Vec<_>, _>>()?;
         self.warn_of_what_is_not_done();
+        let mut profiles = BTreeSet::new();
+        for container in &chosen {
+            if let Some((name, presence)) = run.app_armor(container).map_err(|error| words(&error))? {
+                profiles.extend(presence.note(&name));
+            }
+        }
+        for note in &profiles {
+            super::warn(note);
+        }
         Self::warn_of_what_is_weaker(&chosen);
         // A container that starts again must find the pod's namespaces as they were.
         if chosen.len() > 1 || self.args.detach {

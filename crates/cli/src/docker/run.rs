@@ -158,6 +158,9 @@ fn run(line: &Line) -> Result<Exit, Failed> {
         let name = process.args.first().cloned().unwrap_or_default();
         not_executed(error, &name)
     })?;
+    if let Some(note) = started.profile.as_ref().and_then(|profile| profile.note("docker-default")) {
+        warn(&note);
+    }
     for path in &started.created {
         warn(&format!("{} was not there, and is made on this machine as docker makes it", path.display()));
     }

@@ -4,6 +4,7 @@ use std::io;
 
 use ringfence_docker::Refusal;
 
+use crate::app_armor::AppArmorError;
 use crate::engine::{Exit, StartError};
 use crate::rootfs::RootfsError;
 use crate::run::RunError;
@@ -35,6 +36,9 @@ pub enum DockerError {
         /// Why.
         why: String,
     },
+    /// docker's own AppArmor profile is not loaded, and cannot be (moby `daemon/apparmor_default.go`).
+    #[error("AppArmor enabled on system but the docker-default profile could not be loaded")]
+    AppArmor(#[from] AppArmorError),
     /// A value that the specification has no room for.
     #[error("{0} has no place in the OCI runtime spec")]
     Spec(String),

@@ -15,6 +15,7 @@ use ringfence_context::process::ProcessState;
 use ringfence_docker::effective::{Container, ProcessArgs};
 use ringfence_docker::{Options, Version};
 
+use crate::app_armor::{self, Presence, Runtime};
 use crate::engine::{Engine, Exit, Launch, Running, Stdio};
 use crate::observe::{self, NamespaceIds};
 use crate::probe;
@@ -53,6 +54,8 @@ pub struct Started {
     pub source: rootfs::RootfsSource,
     /// Directories that were made on the machine for volumes.
     pub created: Vec<PathBuf>,
+    /// What is known of docker's own AppArmor profile, where the container runs under it.
+    pub profile: Option<Presence>,
 }
 
 impl Started {
@@ -158,12 +161,21 @@ impl DockerRun<'_> {
         all.extend(mounts::defaults(self));
         all.extend(etc.into_iter().chain(mounts));
         all.extend(probe.cloned());
+        let profile = self.load_profile()?;
         let spec = spec::spec(self, process, &root, all, &readonly_paths)?;
         let name = self.state.path().file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         let id = format!("ringfence-{name}-0");
         let work_dir = WorkDir(self.state.dir("work/0", 0o700)?);
         let launch = Launch { id: &id, spec: &spec, work_dir: &work_dir.0, stdio, keep: Vec::new() };
-        Ok(Started { running: engine.start(launch)?, _work_dir: work_dir, source, created })
+        Ok(Started { running: engine.start(launch)?, _work_dir: work_dir, source, created, profile })
+    }
+
+    /// The daemon loads its profile before the first container that needs it; a profile of another name is left to the
+    /// engine, which refuses one that is not there.
+    fn load_profile(&self) -> Result<Option<Presence>, DockerError> {
+        let own = Runtime::Docker.profile();
+        let is_own = spec::app_armor(self).is_some_and(|profile| profile == own);
+        Ok(if is_own { Some(app_armor::load_default(Runtime::Docker)?) } else { None })
     }
 
     /// The name of the container's machine.

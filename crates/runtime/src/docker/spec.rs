@@ -14,6 +14,7 @@ use ringfence_docker::effective::ProcessArgs;
 use ringfence_docker::value::{MountKind, Propagation};
 
 use super::{DockerError, DockerRun, seccomp};
+use crate::app_armor::Runtime;
 use crate::observe;
 
 pub(super) fn spec(
@@ -93,12 +94,12 @@ fn limit(limit: &ringfence_docker::value::Ulimit) -> Result<PosixRlimit, DockerE
         .map_err(|_| no_place())
 }
 
-/// docker's own profile is loaded by its daemon; where nobody has loaded it, the start fails rather than going without.
-fn app_armor(run: &DockerRun<'_>) -> Option<String> {
+/// The profile that the container runs under, whether or not it is loaded.
+pub(super) fn app_armor(run: &DockerRun<'_>) -> Option<String> {
     let enabled = observe::node_facts().apparmor == Some(true);
     match &run.container.app_armor {
         Some(profile) if enabled || profile != "unconfined" => Some(profile.clone()),
-        None if enabled && !run.container.privileged => Some("docker-default".to_owned()),
+        None if enabled && !run.container.privileged => Some(Runtime::Docker.profile().to_owned()),
         _ => None,
     }
 }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use ringfence_context::effective::{Refusal, RefusalReason};
 
+use crate::app_armor::AppArmorError;
 use crate::engine::{Exit, StartError};
 use crate::rootfs::RootfsError;
 use crate::spec::SpecError;
@@ -62,6 +63,20 @@ pub enum RunError {
         path: String,
         /// Why.
         why: String,
+    },
+    /// The runtime's default AppArmor profile is not loaded, and cannot be.
+    #[error("{0}; appArmorProfile.type Unconfined goes without")]
+    AppArmor(#[source] AppArmorError),
+    /// The engine did not start it under a profile of which nobody can tell whether it is loaded.
+    #[error("the container is not started under AppArmor profile {profile:?}, which may not be loaded: {why}")]
+    AppArmorUnseen {
+        /// The profile.
+        profile: String,
+        /// Why it cannot be seen.
+        why: String,
+        /// What the engine said.
+        #[source]
+        source: StartError,
     },
     /// The probe started and said nothing: a filter or a lack of memory ended it.
     #[error("the probe did not answer: {exit:?}{}{stderr}", if *in_time { " " } else { ", not in time " })]

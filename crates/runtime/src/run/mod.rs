@@ -1,5 +1,6 @@
 //! Running a pod's containers here: volumes, root file system, spec and engine put together, and what the probe saw.
 
+mod app_armor;
 pub mod attach;
 mod error;
 mod etc;
@@ -24,6 +25,7 @@ use k8s_openapi::api::core::v1::{Container, Pod};
 use ringfence_context::effective::{EffectiveContainer, EffectivePod, VolumeKind};
 use ringfence_context::process::Namespace;
 
+use crate::app_armor::Presence;
 use crate::engine::{Engine, Exit, Launch, Running, Stdio};
 use crate::observe::{self, NamespaceIds};
 use crate::probe;
@@ -70,6 +72,8 @@ pub struct PodRun<'a> {
     join: Cell<JoinedNamespaces>,
     /// Whether each container's spec is kept for `exec`.
     keep_specs: Cell<bool>,
+    /// What was seen of the AppArmor profiles that containers start under.
+    profiles: RefCell<BTreeMap<String, Presence>>,
 }
 
 /// A started container; dropping it ends it and removes what was prepared for it.
@@ -154,6 +158,7 @@ impl<'a> PodRun<'a> {
             sandbox: RefCell::new(None),
             join: Cell::new(JoinedNamespaces::default()),
             keep_specs: Cell::new(false),
+            profiles: RefCell::default(),
         })
     }
 
@@ -306,6 +311,7 @@ impl<'a> PodRun<'a> {
         {
             return Err(RunError::Refused(refusal.into()));
         }
+        let profile = self.app_armor(container)?;
         let serial = self.serial.get();
         self.serial.set(serial + 1);
         let name = format!("{serial}");
@@ -353,7 +359,8 @@ impl<'a> PodRun<'a> {
             self.options.state.write_spec(&container.name, &with_limits(&spec))?;
         }
         let launch = Launch { id: &id, spec: &spec, work_dir: &work_dir.0, stdio, keep: Vec::new() };
-        Ok(Started { running: engine.start(launch)?, _work_dir: work_dir, source, cgroup: false })
+        let running = engine.start(launch).map_err(|error| app_armor::explain(error, profile))?;
+        Ok(Started { running, _work_dir: work_dir, source, cgroup: false })
     }
 
     /// The container as declared, which is there because the effective one was made from it.

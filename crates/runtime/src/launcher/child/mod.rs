@@ -253,6 +253,7 @@ fn perform(start: &Start<'_>, state: &mut State, action: &Action) -> Done {
             Ok(())
         }
         Action::ExecLabel { file, value } => credentials::exec_label(state, file, value),
+        Action::VerifyLabels => verify::labels(start, state),
         Action::NoNewPrivs => Ok(rustix::thread::set_no_new_privs(true)?),
         Action::Bound { keep, last } => credentials::bound(*keep, *last),
         Action::KeepCapabilities => Ok(rustix::thread::set_keep_capabilities(true)?),

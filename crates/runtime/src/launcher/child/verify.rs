@@ -174,6 +174,14 @@ pub(super) fn own(start: &Start<'_>) -> Done {
     Ok(())
 }
 
+/// Compares the labels that this process, or what it starts, takes on with exec.
+pub(super) fn labels(start: &Start<'_>, state: &State) -> Done {
+    for (index, check) in about(start, |wanted| matches!(wanted, Wanted::ExecLabel { .. })) {
+        compare(start, index, elsewhere(held(state.process.as_ref())?, &state.namespaces, &check.wanted, Kind::link))?;
+    }
+    Ok(())
+}
+
 /// Compares, from outside, what the kernel says of a process whose directory in the host's /proc is given. `status` is
 /// what its status file says; `with_filter` is whether its seccomp filter is installed already.
 pub(in crate::launcher) fn from_outside(
@@ -186,6 +194,8 @@ pub(in crate::launcher) fn from_outside(
     let found = match wanted {
         Wanted::Seccomp { mode, filters } if with_filter => seccomp(status, *mode, *filters),
         Wanted::Seccomp { .. } | Wanted::Limit { .. } | Wanted::Directory(_) => same(),
+        // Whoever asks is answered with a label of their own (apparmor_getprocattr); `labels` has compared it.
+        Wanted::ExecLabel { file, .. } if file.to_bytes().starts_with(b"attr/apparmor/") => same(),
         Wanted::Uid(_)
         | Wanted::Gid(_)
         | Wanted::Groups { .. }
@@ -224,7 +234,10 @@ fn elsewhere(
             let found = read_file(process, file, &mut buffer)?;
             // AppArmor shows the profile without the word that set it, and its mode after it.
             let name = value.strip_prefix(b"exec ").unwrap_or(value);
-            if found.starts_with(name) { same() } else { text(found) }
+            match found.strip_prefix(name) {
+                Some(rest) if matches!(rest.first(), None | Some(b' ' | b'\n' | b'\0')) => same(),
+                _ => text(found),
+            }
         }
         Wanted::NewNamespace { kind, not } => {
             let found = statat(process, link(*kind), AtFlags::empty())?.st_ino;

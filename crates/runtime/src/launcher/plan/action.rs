@@ -123,6 +123,8 @@ pub(crate) enum Action {
     Umask(Mode),
     /// Write the label that exec takes.
     ExecLabel { file: CString, value: Vec<u8> },
+    /// Compare the labels that were written with what was asked for.
+    VerifyLabels,
     /// Give up every later gain of privilege.
     NoNewPrivs,
     /// Drop from the bounding set all but these.
@@ -279,6 +281,7 @@ impl fmt::Display for Action {
             Self::Limit { resource, .. } => write!(f, "limit {resource:?}"),
             Self::Umask(mode) => write!(f, "set file mode creation mask {:04o}", mode.bits()),
             Self::ExecLabel { file, .. } => write!(f, "write {}", path(file)),
+            Self::VerifyLabels => f.write_str("verify the labels"),
             Self::NoNewPrivs => f.write_str("set no_new_privs"),
             Self::Bound { keep, .. } => write!(f, "bound capabilities to {keep:016x}"),
             Self::KeepCapabilities => f.write_str("keep capabilities over the change of user"),

@@ -100,8 +100,13 @@ fn keeper_steps(
     }
     // A label for exec is kept over clone.
     step("process", Action::OpenProcess);
+    let is_labelled = !labels.is_empty();
     for label in labels {
         step(&label.field, label.action);
+    }
+    if is_labelled {
+        // AppArmor tells nobody else what a process will be after exec.
+        step("process", Action::VerifyLabels);
     }
     step("process", Action::HideMemory);
     for (slot, kind) in into.joined.iter().enumerate() {

@@ -51,7 +51,7 @@ fn simple(command: &str) -> String {
 }
 
 fn wait_until(what: &str, mut done: impl FnMut() -> bool) {
-    let end = Instant::now() + Duration::from_secs(20);
+    let end = Instant::now() + Duration::from_mins(1);
     while !done() {
         assert!(Instant::now() < end, "{what}");
         std::thread::sleep(Duration::from_millis(20));
@@ -95,7 +95,8 @@ fn a_pod_that_is_left_running_is_shown_entered_read_and_removed() {
     // By its ID, too. The shell ignores SIGTERM, as the first process of a PID namespace does, and is killed in the end.
     let removed = ringfence(["rm", &id], "");
     assert_eq!((removed.code, removed.out.trim_end()), (0, pod.name.as_str()), "{}", removed.err);
-    assert!(!process.exists() && !state_dir(&id).exists());
+    assert!(!state_dir(&id).exists());
+    assert!(!process.exists(), "{:?}", std::fs::read_to_string(process.join("status")));
     assert_eq!(ringfence(["rm", &pod.name], "").code, 2);
 }
 
@@ -112,6 +113,21 @@ fn a_supervisor_that_is_killed_leaves_nothing_and_is_not_shown() {
     wait_until("the state directory is still there", || !dir.exists());
     let mounts = std::fs::read_to_string("/proc/self/mountinfo").unwrap();
     assert!(!mounts.contains(&dir.display().to_string()));
+}
+
+#[test]
+fn a_pod_that_is_removed_has_its_time_to_end() {
+    let dir = tempfile::tempdir().unwrap();
+    let pod = Pod::start(&format!(
+        "apiVersion: v1\nkind: Pod\nmetadata: {{name: NAME}}\nspec:\n  terminationGracePeriodSeconds: 60\n  \
+         restartPolicy: Never\n  volumes: [{{name: v, hostPath: {{path: {}}}}}]\n  containers:\n  - {{name: c, image: i, \
+         command: [sh, -c, \"trap 'touch /v/asked; exit 0' TERM; touch /v/ready; while :; do sleep 0.05; done\"], \
+         volumeMounts: [{{name: v, mountPath: /v}}]}}\n",
+        dir.path().display()
+    ));
+    wait_until("it is not ready", || dir.path().join("ready").exists());
+    assert_eq!(ringfence(["rm", &pod.name], "").code, 0);
+    assert!(dir.path().join("asked").exists());
 }
 
 #[test]
@@ -150,7 +166,8 @@ fn a_command_gets_what_the_container_has_and_nothing_else() {
          capabilities: {drop: [ALL], add: [CHOWN, SYS_PTRACE]}}}\n  \
          - {name: other, image: i, command: [sleep, '60']}\n",
     );
-    let keep = ["Groups", "Umask", "Cap", "NoNewPrivs", "Seccomp", "SigB", "SigI", "SigC"];
+    // Users and groups are others outside, in a user namespace.
+    let keep = ["Umask", "Cap", "NoNewPrivs", "Seccomp", "SigB", "SigI", "SigC"];
     let of = |text: &str| -> Vec<String> {
         text.lines().filter(|line| keep.iter().any(|name| line.starts_with(name))).map(str::to_owned).collect()
     };
@@ -160,7 +177,6 @@ fn a_command_gets_what_the_container_has_and_nothing_else() {
     let ran = pod.exec(&["--", "cat", "/proc/self/status"]);
     assert_eq!(ran.code, 0, "{}", ran.err);
     assert_eq!(of(&ran.out), first);
-    // In a user namespace they are others outside.
     for line in ["Uid:\t0\t0\t0\t0", "Gid:\t0\t0\t0\t0"] {
         assert!(ran.out.lines().any(|found| found == line), "{}", ran.out);
     }
@@ -190,6 +206,103 @@ fn a_terminal_is_one_of_the_containers_own() {
     assert_eq!((ran.code, ran.out.replace("\r\n", "\n").as_str()), (0, "/dev/pts/0\n1\n"), "{}", ran.err);
 }
 
+/// Whether containers can have more than one user here; says so otherwise.
+fn has_users() -> bool {
+    let missing = if rustix::process::geteuid().is_root() { None } else { ringfence_runtime::subordinate::missing() };
+    if let Some(why) = &missing {
+        println!("skipped: {why}");
+    }
+    missing.is_none()
+}
+
+/// A pod whose containers have users of their own, each with a directory that it alone may enter in their volume.
+fn users() -> String {
+    let container = |name: &str, uid: u32| {
+        format!(
+            "  - {{name: {name}, image: i, command: [sh, -c, 'umask 077; mkdir /v/{name} && touch /v/{name}/f && sleep 60'], \
+             securityContext: {{runAsUser: {uid}}}, volumeMounts: [{{name: v, mountPath: /v}}, {{name: m, mountPath: /m}}]}}\n"
+        )
+    };
+    format!(
+        "apiVersion: v1\nkind: Pod\nmetadata: {{name: NAME}}\nspec:\n  terminationGracePeriodSeconds: 0\n  restartPolicy: Never\n  \
+         securityContext: {{runAsUser: 5, runAsGroup: 3000, fsGroup: 2000, supplementalGroups: [4000]}}\n  \
+         volumes: [{{name: v, emptyDir: {{}}}}, {{name: m, emptyDir: {{medium: Memory}}}}]\n  containers:\n{}{}{}",
+        container("a", 1000),
+        container("b", 0),
+        container("far", 1_000_650_000)
+    )
+}
+
+fn start_users() -> Pod {
+    let pod = Pod::start(&users());
+    for name in ["a", "b", "far"] {
+        wait_until("nothing is written", || {
+            pod.exec(&["-c", name, "--", "test", "-e", &format!("/v/{name}/f")]).code == 0
+        });
+    }
+    pod
+}
+
+#[test]
+fn users_and_groups_of_the_containers_are_as_declared() {
+    if !has_users() {
+        return;
+    }
+    let pod = start_users();
+    for (name, uid) in [("a", 1000), ("b", 0), ("far", 1_000_650_000)] {
+        let ran =
+            pod.exec(&["-c", name, "--", "sh", "-c", "id -u; id -g; id -G; stat -c %a:%u:%g /v /v/*; cd /v && umask"]);
+        let wanted = format!(
+            "{uid}\n3000\n3000 2000 4000\n2777:0:2000\n2700:1000:2000\n2700:0:2000\n2700:1000650000:2000\n0022\n"
+        );
+        assert_eq!((ran.code, ran.out.as_str()), (0, wanted.as_str()), "{}", ran.err);
+        let terminal = ringfence(["exec", "-t", &pod.name, "-c", name, "--", "sh", "-c", "stat -c %u $(tty)"], "");
+        assert_eq!((terminal.code, terminal.out.trim_end()), (0, uid.to_string().as_str()), "{}", terminal.err);
+    }
+    // What one user keeps to itself another does not see.
+    assert_eq!(pod.exec(&["-c", "far", "--", "test", "-e", "/v/a/f"]).code, 1);
+    assert_eq!(pod.exec(&["-c", "b", "--", "test", "-e", "/v/a/f"]).code, 0);
+}
+
+#[test]
+fn files_of_all_users_are_removed_however_the_pod_ends() {
+    if !has_users() {
+        return;
+    }
+    let id = |pod: &Pod| state_dir(pod.shown().unwrap()["id"].as_str().unwrap());
+    let pid = |number: &Value| rustix::process::Pid::from_raw(number.as_i64().unwrap() as i32).unwrap();
+    let kill = |process| rustix::process::kill_process(process, rustix::process::Signal::KILL).unwrap();
+
+    let removed = start_users();
+    let dir = id(&removed);
+    assert_eq!(ringfence(["rm", &removed.name], "").code, 0);
+    assert!(!dir.exists(), "by rm");
+
+    let killed = start_users();
+    let dir = id(&killed);
+    kill(pid(&killed.shown().unwrap()["supervisorPid"]));
+    wait_until("the guardian has removed nothing", || !dir.exists());
+
+    let swept = start_users();
+    let (dir, shown) = (id(&swept), swept.shown().unwrap());
+    let supervisor = pid(&shown["supervisorPid"]);
+    let children = format!("/proc/{0}/task/{0}/children", supervisor.as_raw_nonzero());
+    let children = std::fs::read_to_string(children).unwrap();
+    let is_guardian = |child: &&str| {
+        std::fs::read(format!("/proc/{child}/cmdline"))
+            .is_ok_and(|line| line.split(|byte| *byte == 0).any(|word| word == b"guardian"))
+    };
+    let guardian = children.split_ascii_whitespace().find(is_guardian).unwrap();
+    let first = PathBuf::from(format!("/proc/{}", shown["containers"][2]["pid"]));
+    kill(rustix::process::Pid::from_raw(guardian.parse().unwrap()).unwrap());
+    kill(supervisor);
+    wait_until("the container still runs", || !first.exists());
+    wait_until("the next run removes nothing", || {
+        assert_eq!(ringfence(["run", "-"], simple("true").replace("NAME", &swept.name)).code, 0);
+        !dir.exists()
+    });
+}
+
 #[test]
 fn all_of_it_holds_for_a_user_without_privilege_too() {
     common::again_without_root(
@@ -198,9 +311,24 @@ fn all_of_it_holds_for_a_user_without_privilege_too() {
             "a_pod_that_is_left_running_is_shown_entered_read_and_removed",
             "a_supervisor_that_is_killed_leaves_nothing_and_is_not_shown",
             "a_pod_that_has_ended_stays_with_its_logs_until_it_is_removed",
+            "a_pod_that_is_removed_has_its_time_to_end",
             "init_containers_come_first_and_one_that_fails_is_the_pods_end",
             "a_command_gets_what_the_container_has_and_nothing_else",
             "a_terminal_is_one_of_the_containers_own",
+        ],
+    );
+}
+
+#[test]
+fn a_user_with_subordinate_ids_has_what_root_has() {
+    common::again_without_root(
+        true,
+        &[
+            "a_pod_that_is_left_running_is_shown_entered_read_and_removed",
+            "a_command_gets_what_the_container_has_and_nothing_else",
+            "a_terminal_is_one_of_the_containers_own",
+            "users_and_groups_of_the_containers_are_as_declared",
+            "files_of_all_users_are_removed_however_the_pod_ends",
         ],
     );
 }

@@ -1,4 +1,4 @@
-//! docs/walkthrough.md, its commands run as they are written there. Needs root.
+//! docs/walkthrough.md, its commands run as they are written there: as root, and as a user who has subordinate IDs.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot run its subject fails")]
 
@@ -6,7 +6,6 @@
 mod common;
 
 use std::io::Write as _;
-use std::path::Path;
 use std::process::{Command, Stdio};
 
 /// A command, what is typed into it, and what it should print.
@@ -57,23 +56,36 @@ fn a_line_may_leave_something_open() {
 
 #[test]
 fn the_page_runs_as_it_is_written() {
-    if !rustix::process::geteuid().is_root() {
-        println!("skipped: the page is for root");
+    if !rustix::process::geteuid().is_root()
+        && let Some(why) = ringfence_runtime::subordinate::missing()
+    {
+        println!("skipped: {why}");
         return;
     }
     let page = std::fs::read_to_string(common::root().join("docs/walkthrough.md")).unwrap();
     let steps = steps(&page);
     assert!(steps.len() >= 10, "{steps:?}");
-    // Named as the page has it, and in a /run of its own: other tests have pods, too.
-    let mut shell = Command::new("unshare");
-    shell.args(["--mount", "--propagation", "private", "sh"]).current_dir(common::root());
-    let binary = Path::new(env!("CARGO_BIN_EXE_ringfence")).parent().unwrap();
+    // Named as the page has it, and in a /run or a TMPDIR of its own: other tests have pods, too.
+    let own = tempfile::tempdir().unwrap();
+    let is_root = rustix::process::geteuid().is_root();
+    let mut shell = if is_root {
+        let mut shell = Command::new("unshare");
+        shell.args(["--mount", "--propagation", "private", "sh"]);
+        shell
+    } else {
+        let mut shell = Command::new("sh");
+        shell.env("TMPDIR", own.path()).env_remove("XDG_RUNTIME_DIR");
+        shell
+    };
+    shell.current_dir(common::root());
+    let binary = common::binary();
+    let binary = binary.parent().unwrap();
     let path = std::env::join_paths(
         [binary.to_path_buf()].into_iter().chain(std::env::split_paths(&std::env::var_os("PATH").unwrap())),
     );
     shell.env("PATH", path.unwrap());
     let mut shell = shell.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::inherit()).spawn().unwrap();
-    let mut script = "set -e; mount -t tmpfs none /run\n".to_owned();
+    let mut script = if is_root { "set -e; mount -t tmpfs none /run\n" } else { "set -e\n" }.to_owned();
     for (i, step) in steps.iter().enumerate() {
         script += &format!("echo '=== {i}'\n");
         if step.typed.is_empty() {
@@ -82,7 +94,8 @@ fn the_page_runs_as_it_is_written() {
             script += &format!("{} <<'TYPED'\n{}\nTYPED\n", step.command, step.typed.join("\n"));
         }
     }
-    script += "echo '=== end'; ls -A /run/ringfence\n";
+    let base = if is_root { "/run/ringfence" } else { "$TMPDIR/ringfence-$(id -u)" };
+    script += &format!("echo '=== end'; ls -A {base}\n");
     shell.stdin.take().unwrap().write_all(script.as_bytes()).unwrap();
     let output = shell.wait_with_output().unwrap();
     let out = String::from_utf8(output.stdout).unwrap().replace('\r', "");
@@ -97,4 +110,9 @@ fn the_page_runs_as_it_is_written() {
         }
     }
     assert_eq!(out.split("=== end\n").nth(1), Some(""), "something is left behind");
+}
+
+#[test]
+fn a_user_with_subordinate_ids_sees_the_same() {
+    common::again_without_root(true, &["the_page_runs_as_it_is_written"]);
 }

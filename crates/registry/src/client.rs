@@ -62,6 +62,9 @@ impl Client {
         let hosts = Hosts::read(options.registries_conf.as_deref(), &options.insecure)?;
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
+            // They look up names, and stay for a while. Signals are the caller's: one that watches for them would not see
+            // what these take.
+            .on_thread_start(ringfence_runtime::run::signals::take_none)
             .build()
             .map_err(|error| RegistryError::Setup(error.to_string()))?;
         let mut certificates: Vec<PathBuf> = options.certificates.clone().into_iter().collect();

@@ -27,5 +27,6 @@ pub mod seccomp;
 pub mod spec;
 pub mod state;
 pub mod store;
+pub mod subordinate;
 pub mod sys;
 pub mod volume;

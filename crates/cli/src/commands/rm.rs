@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use ringfence_runtime::protect;
 use ringfence_runtime::state::{self, FoundPod};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
@@ -95,7 +96,8 @@ fn await_end(pod: &FoundPod) -> Result<(), String> {
     let end = Instant::now() + CLEANING;
     while pod.path.exists() {
         if Instant::now() >= end {
-            state::sweep_base().map_err(|error| super::chain(&error))?;
+            let own = protect::program().map_err(|error| super::chain(&error))?;
+            state::sweep_base(&own).map_err(|error| super::chain(&error))?;
             if !pod.path.exists() {
                 return Ok(());
             }

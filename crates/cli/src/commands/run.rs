@@ -18,6 +18,7 @@ use ringfence_runtime::run::life::{self, Event, LifeOptions, Member, Restart};
 use ringfence_runtime::run::signals::Signals;
 use ringfence_runtime::run::{PodRun, RunError};
 use ringfence_runtime::state::{FoundPod, PodPhase, PodRecord, ProcessRecord, StateDir};
+use ringfence_runtime::subordinate;
 use rustix::process::Signal;
 
 use crate::exit::Exit;
@@ -347,9 +348,10 @@ impl Run<'_> {
         if observe::is_privileged() {
             return;
         }
-        super::warn(
-            "not root: the containers run in a user namespace of one user and keep the groups of the caller; fsGroup is not applied",
-        );
+        let Some(why) = subordinate::missing() else { return };
+        super::warn(&format!(
+            "not root: the containers run in a user namespace of one user and keep the groups of the caller; fsGroup is not applied ({why})",
+        ));
         let user = chosen.first().and_then(|first| first.user.uid.get());
         if chosen.iter().any(|container| container.user.uid.get() != user) {
             super::warn("not root: containers of another user than the first one's cannot be started");

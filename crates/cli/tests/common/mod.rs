@@ -119,7 +119,7 @@ pub fn again_without_root(subordinate: bool, tests: &[&str]) {
         if ! [ -e /etc/subuid ] || ! [ -e /etc/subgid ]; then \
           cp -a /etc etc; touch etc/subuid etc/subgid; mount --bind etc /etc; fi; \
         mount --bind ids /etc/subuid; mount --bind ids /etc/subgid; \
-        exec setpriv --reuid=65534 --regid=65534 --clear-groups -- ./tests --exact \"$@\"";
+        exec setpriv --reuid=65534 --regid=65534 --clear-groups -- ./tests --show-output --exact \"$@\"";
     let output = Command::new("unshare")
         .args(["--mount", "--propagation", "private", "sh", "-c", script, "sh"])
         .arg(at)
@@ -135,6 +135,9 @@ pub fn again_without_root(subordinate: bool, tests: &[&str]) {
     assert!(output.status.success(), "{text}");
     for test in tests {
         assert!(text.contains(&format!("test {test} ... ok")), "{text}");
+    }
+    for skipped in text.lines().filter(|line| line.starts_with("skipped")) {
+        eprintln!("{skipped}");
     }
     // A guardian may still be at work.
     let state = home.join("ringfence-65534");

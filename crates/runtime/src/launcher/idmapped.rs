@@ -4,14 +4,12 @@
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 
-use rustix::fs::{CWD, Mode, OFlags, openat};
+use rustix::fs::CWD;
 use rustix::mount::{OpenTreeFlags, open_tree};
-use rustix::process::{Signal, WaitId, WaitIdOptions, pidfd_send_signal, waitid};
 
-use super::mappings;
+use super::held;
 use super::plan::IdMapped;
 use crate::engine::StartError;
-use crate::sys::clone::clone3;
 use crate::sys::mount::{MountAttr, mount_setattr};
 
 /// The detached mount.
@@ -20,7 +18,7 @@ pub(super) fn mount(asked: &IdMapped) -> Result<OwnedFd, StartError> {
         step: format!("map the IDs of {} (mounts)", asked.path.to_string_lossy()),
         source,
     };
-    let namespace = namespace(asked)?;
+    let namespace = held::namespace(&asked.mapping, "make a user namespace for a mount (mounts)")?;
     let mut flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
     if asked.recursive {
         flags |= OpenTreeFlags::AT_RECURSIVE;
@@ -35,24 +33,4 @@ pub(super) fn mount(asked: &IdMapped) -> Result<OwnedFd, StartError> {
     };
     mount_setattr(tree.as_fd(), c"", asked.all, &attributes).map_err(|errno| failed(errno.into()))?;
     Ok(tree)
-}
-
-/// A user namespace with the mapping: it lives as long as something holds it, not as long as its process.
-fn namespace(asked: &IdMapped) -> Result<OwnedFd, StartError> {
-    let failed = |source| StartError::Step { step: "make a user namespace for a mount (mounts)".to_owned(), source };
-    let (pid, process) = clone3(libc::CLONE_NEWUSER as u64, None, None, || {
-        // Until it is killed. It does nothing, and has nothing to do when it is woken.
-        loop {
-            rustix::event::pause();
-        }
-    })
-    .map_err(failed)?;
-    let namespace = mappings::write(pid, &asked.mapping).and_then(|()| {
-        let path = format!("/proc/{}/ns/user", pid.as_raw_nonzero());
-        openat(CWD, path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).map_err(|errno| failed(errno.into()))
-    });
-    // It cannot have ended by itself.
-    pidfd_send_signal(&process, Signal::KILL).map_err(|errno| failed(errno.into()))?;
-    waitid(WaitId::PidFd(process.as_fd()), WaitIdOptions::EXITED).map_err(|errno| failed(errno.into()))?;
-    namespace
 }

@@ -27,6 +27,7 @@ mod child;
 mod exec;
 mod facts;
 mod guard;
+mod held;
 mod idmapped;
 mod mappings;
 mod plan;
@@ -43,6 +44,7 @@ use oci_spec::runtime::Spec;
 use crate::engine::{Engine, Launch, Running, StartError};
 pub use exec::{Exec, Home};
 use facts::Facts;
+pub(crate) use held::user_namespace;
 use plan::{Plan, Policy};
 
 /// The built-in engine.

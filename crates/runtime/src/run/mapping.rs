@@ -1,9 +1,10 @@
 //! Which users of a user namespace are which users outside.
 
-use ringfence_context::effective::EffectiveContainer;
+use ringfence_context::effective::{EffectiveContainer, EffectivePod};
 
 use super::RunError;
 use crate::spec::{IdMapping, IdMappings, SpecError};
+use crate::subordinate;
 
 /// As many IDs as a kubelet gives a pod.
 const POD_IDS: u32 = 65_536;
@@ -12,13 +13,19 @@ const POD_IDS: u32 = 65_536;
 const POD_FIRST_ID: u32 = 0x6fff_0000;
 
 /// The mappings: none where the machine's users are the container's; a block of the pod's own where it has a user
-/// namespace; and for a caller without privilege the container's user as the caller.
+/// namespace; for a caller without privilege all that its subordinate IDs give, or without those the container's user as
+/// the caller.
 pub(super) fn choose(
+    pod: &EffectivePod,
     container: &EffectiveContainer,
     own_user: bool,
     unprivileged: bool,
 ) -> Result<Option<IdMappings>, RunError> {
     if unprivileged {
+        if let Ok(ids) = subordinate::ids() {
+            let (users, groups) = wanted(pod);
+            return Ok(Some(ids.mappings(&users, &groups)));
+        }
         let known = |field: &'static str, value: &ringfence_context::origin::Value<u32>| {
             value.get().copied().ok_or_else(|| {
                 RunError::Spec(SpecError::Undecided { field, why: "needed to map it to the caller".to_owned() })
@@ -38,4 +45,16 @@ pub(super) fn choose(
         return Ok(Some(IdMappings { uid: block.clone(), gid: block, setgroups: true }));
     }
     Ok(None)
+}
+
+/// The users and groups that the pod's containers have.
+fn wanted(pod: &EffectivePod) -> (Vec<u32>, Vec<u32>) {
+    let users = pod.containers.iter().filter_map(|container| container.user.uid.get().copied());
+    let groups = pod.containers.iter().flat_map(|container| {
+        let user = &container.user;
+        let supplementary = user.groups.get().unwrap_or(&user.certain_groups).iter().map(|group| group.gid);
+        let volumes = container.mounts.iter().filter_map(|mount| mount.fs_group.get().copied().flatten());
+        user.gid.get().copied().into_iter().chain(supplementary).chain(volumes)
+    });
+    (users.collect(), groups.collect())
 }

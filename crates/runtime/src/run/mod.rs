@@ -32,6 +32,7 @@ use crate::probe;
 use crate::rootfs::{self, Rootfs, RootfsOptions, RootfsRequest};
 use crate::spec::{self, EtcFiles, HostFacts, IdMappings, JoinedNamespaces, ProcessArgs, SpecOptions};
 use crate::state::StateDir;
+use crate::subordinate::Helper;
 use crate::volume::{self, Objects, Volumes};
 
 pub use error::{RunError, RunRefusal};
@@ -118,7 +119,15 @@ impl<'a> PodRun<'a> {
         }
         let unprivileged = !observe::is_privileged();
         let own_user = effective.namespaces.user == Namespace::Own;
-        let mappings = mapping::choose(first, own_user, unprivileged)?;
+        let mappings = mapping::choose(effective, first, own_user, unprivileged)?;
+        let helper = match &mappings {
+            Some(mappings) if unprivileged && mappings.setgroups => Some(
+                Helper::new(mappings, options.binary)
+                    .map_err(io::Error::other)
+                    .map_err(RunError::machinery("look after files of subordinate IDs"))?,
+            ),
+            _ => None,
+        };
         if mappings.is_some() {
             options.state.let_others_pass()?;
         }
@@ -131,6 +140,7 @@ impl<'a> PodRun<'a> {
                 state: options.state,
                 objects: options.objects,
                 id_mappings: mappings.as_ref(),
+                helper: helper.as_ref(),
                 privileged: !unprivileged,
                 create_host_paths: options.create_host_paths,
             },

@@ -11,6 +11,12 @@ use crate::sys;
 #[derive(Debug)]
 pub struct Signals(OwnedFd);
 
+/// Keeps signals to the process from the calling thread, for a thread beside the one that watches for them.
+pub fn take_none() {
+    // The call with these arguments does not fail; a thread that could not do it is as it was before.
+    let _ = sys::signal::block_all();
+}
+
 impl Signals {
     /// What asks a program to end: SIGTERM, SIGINT and SIGHUP. To be called before other threads are started.
     pub fn of_end() -> io::Result<Self> {

@@ -12,13 +12,22 @@ use rustix::mount::UnmountFlags;
 
 use super::CLEANUP;
 use crate::observe::parse_mountinfo;
+use crate::subordinate::Helper;
 
 /// Removes the directory and all that was started or mounted there. A directory that is not there is removed already.
-pub(super) fn clean(dir: &Path) -> io::Result<()> {
+/// `binary` removes what belongs to subordinate IDs of the caller; it must end up in [`crate::inside::main`].
+pub(super) fn clean(dir: &Path, binary: &Path) -> io::Result<()> {
     end_engines(dir);
     unmount_below(dir)?;
     match remove(dir) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied && !rustix::process::geteuid().is_root() => {
+            match Helper::of_all(binary) {
+                Ok(helper) => helper.remove(dir).map_err(io::Error::other),
+                // Then nothing can belong to any.
+                Err(_none) => Err(error),
+            }
+        }
         other => other,
     }
 }
@@ -86,10 +95,10 @@ mod tests {
         fs::create_dir_all(state.join("a/b")).unwrap();
         std::os::unix::fs::symlink(outside.path(), state.join("a/link")).unwrap();
         fs::set_permissions(state.join("a/b"), Permissions::from_mode(0o0)).unwrap();
-        clean(&state).unwrap();
+        clean(&state, Path::new("/nowhere")).unwrap();
         assert!(!state.exists());
         assert!(outside.path().join("kept").exists());
-        clean(&state).unwrap();
+        clean(&state, Path::new("/nowhere")).unwrap();
     }
 
     #[test]
@@ -99,7 +108,7 @@ mod tests {
         fs::create_dir_all(state.join("work/c")).unwrap();
         let proof = dir.path().join("ended");
         fs::write(state.join("work/c").join(CLEANUP), format!("touch\0{}", proof.display())).unwrap();
-        clean(&state).unwrap();
+        clean(&state, Path::new("/nowhere")).unwrap();
         assert!(proof.exists());
     }
 }

@@ -58,6 +58,7 @@ pub struct StateDir {
     /// Holds the lock that tells the directory of a living run from a stale one.
     _lock: File,
     guardian: Option<guardian::Guardian>,
+    binary: PathBuf,
 }
 
 impl StateDir {
@@ -73,7 +74,7 @@ impl StateDir {
         // Held while directories are made and swept, so that nobody takes one for stale before it is locked.
         rustix::fs::flock(&base_lock, FlockOperation::LockExclusive)
             .map_err(|errno| io_error("lock", base)(errno.into()))?;
-        sweep(base);
+        sweep(base, binary);
 
         let path = base.join(random_name().map_err(io_error("name a directory in", base))?);
         // The guardian comes first: were this process killed between the two, nobody would remove the directory.
@@ -82,7 +83,7 @@ impl StateDir {
         let lock = File::open(&path).map_err(io_error("open", &path))?;
         rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive)
             .map_err(|errno| io_error("lock", &path)(errno.into()))?;
-        Ok(Self { path, _lock: lock, guardian: Some(guardian) })
+        Ok(Self { path, _lock: lock, guardian: Some(guardian), binary: binary.to_path_buf() })
     }
 
     /// The directory.
@@ -110,7 +111,7 @@ impl StateDir {
 impl Drop for StateDir {
     fn drop(&mut self) {
         // Where this fails the guardian tries again, and then the next run.
-        if clean::clean(&self.path).is_ok()
+        if clean::clean(&self.path, &self.binary).is_ok()
             && let Some(guardian) = self.guardian.take()
         {
             guardian.dismiss();
@@ -118,18 +119,19 @@ impl Drop for StateDir {
     }
 }
 
-/// Removes the directories of runs that are gone, as the start of a run does.
-pub fn sweep_base() -> Result<(), StateError> {
+/// Removes the directories of runs that are gone, as the start of a run does. `binary` must end up in
+/// [`crate::inside::main`].
+pub fn sweep_base(binary: &Path) -> Result<(), StateError> {
     let base = base_dir()?;
     let base_lock = base::open(&base)?;
     rustix::fs::flock(&base_lock, FlockOperation::LockExclusive)
         .map_err(|errno| io_error("lock", &base)(errno.into()))?;
-    sweep(&base);
+    sweep(&base, binary);
     Ok(())
 }
 
 /// Removes the directories below `base` whose runs are gone.
-fn sweep(base: &Path) {
+fn sweep(base: &Path, binary: &Path) {
     let Ok(entries) = fs::read_dir(base) else { return };
     for entry in entries.flatten() {
         if !entry.file_type().is_ok_and(|kind| kind.is_dir()) {
@@ -138,7 +140,7 @@ fn sweep(base: &Path) {
         let Ok(lock) = File::open(entry.path()) else { continue };
         if rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive).is_ok() {
             // What cannot be removed now is tried again by the next run.
-            let _ = clean::clean(&entry.path());
+            let _ = clean::clean(&entry.path(), binary);
         }
     }
 }

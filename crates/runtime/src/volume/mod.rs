@@ -20,8 +20,8 @@ use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use crate::state::StateError;
 
 pub use own::{Change, ChangePolicy, HardLinks, OwnError, OwnOptions, Owned, Ownership, own, own_with};
-pub(crate) use prepare::shared_memory;
-pub use prepare::{PrepareOptions, Volumes, prepare};
+pub use prepare::Volumes;
+pub(crate) use prepare::{PrepareOptions, prepare, shared_memory};
 pub use relabel::{RelabelError, RelabelOptions, Relabelled, relabel};
 pub use sub_path::SubPathError;
 
@@ -103,6 +103,15 @@ pub enum VolumeError {
     /// The state directory failed.
     #[error(transparent)]
     State(#[from] StateError),
+    /// Nor by the helper that has the subordinate IDs.
+    #[error("volume {volume:?}: fsGroup is not applied")]
+    Give {
+        /// The volume.
+        volume: String,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
     /// fsGroup could not be applied.
     #[error("volume {volume:?}: fsGroup is not applied")]
     Own {

@@ -15,16 +15,19 @@ use super::sub_path::SubPathError;
 use super::{Objects, VolumeError, atomic, downward, empty_dir, host_path, invalid, stand_in, sub_path};
 use crate::spec::{IdMappings, VolumeMount, VolumeSource};
 use crate::state::StateDir;
+use crate::subordinate::Helper;
 
 /// How to prepare.
 #[derive(Clone, Copy)]
-pub struct PrepareOptions<'a> {
+pub(crate) struct PrepareOptions<'a> {
     /// Where.
     pub state: &'a StateDir,
     /// ConfigMaps and Secrets.
     pub objects: &'a dyn Objects,
     /// The user namespace in which the volumes are seen, when the pod has its own.
     pub id_mappings: Option<&'a IdMappings>,
+    /// What gives files to the pod's groups where the caller may not.
+    pub helper: Option<&'a Helper<'a>>,
     /// Whether tmpfs can be mounted and files be given to anybody.
     pub privileged: bool,
     /// Whether what a hostPath lacks may be made on the machine as a node makes it. Otherwise something empty stands in.
@@ -46,7 +49,11 @@ pub struct Volumes {
 }
 
 /// Prepares the volumes that containers mount.
-pub fn prepare(pod: &Pod, effective: &EffectivePod, options: PrepareOptions<'_>) -> Result<Volumes, VolumeError> {
+pub(crate) fn prepare(
+    pod: &Pod,
+    effective: &EffectivePod,
+    options: PrepareOptions<'_>,
+) -> Result<Volumes, VolumeError> {
     let mut volumes = Volumes::default();
     let declared = pod.spec.as_ref().and_then(|spec| spec.volumes.as_deref()).unwrap_or_default();
     let mounts: Vec<&EffectiveMount> = effective.containers.iter().flat_map(|container| &container.mounts).collect();
@@ -330,6 +337,8 @@ impl One<'_, '_> {
         if let Some(mappings) = self.options.id_mappings {
             match (self.options.privileged, mappings.outside_uid(0), mappings.outside_gid(0)) {
                 (true, Some(uid), Some(gid)) => chown_tree(name, &dir, uid, gid)?,
+                // The pod's root is the caller, to whom it belongs already.
+                _ if self.options.helper.is_some() => {}
                 _ => {
                     self.volumes.not_shown.insert(
                         name.clone(),
@@ -345,6 +354,13 @@ impl One<'_, '_> {
             None => Some(group),
         };
         let Some(outside) = outside else { return Ok(self.without_group(group, VolumeSource::Path(dir))) };
+        if let Some(helper) = self.options.helper {
+            let ownership = Ownership { fs_group: group, policy: ChangePolicy::Always, read_only };
+            helper
+                .own(&dir, ownership)
+                .map_err(|error| VolumeError::Give { volume: name.clone(), source: std::io::Error::other(error) })?;
+            return Ok(VolumeSource::Path(dir));
+        }
         let ownership = Ownership { fs_group: outside, policy: ChangePolicy::Always, read_only };
         let owned = own(&dir, ownership).map_err(|source| VolumeError::Own { volume: name.clone(), source })?;
         if owned.failed > 0 {

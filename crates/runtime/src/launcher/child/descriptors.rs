@@ -99,6 +99,21 @@ pub(super) fn new_keyring() -> Done {
     }
 }
 
+/// Takes the terminal at standard input as the controlling one and gives it to the user, which in a user namespace a
+/// launcher without privilege cannot.
+pub(super) fn own_terminal(uid: Uid) -> Done {
+    let terminal = rustix::stdio::stdin();
+    rustix::process::ioctl_tiocsctty(terminal)?;
+    if fstat(terminal)?.st_uid == uid.as_raw() {
+        return Ok(());
+    }
+    match fchown(terminal, Some(uid), None) {
+        // Without it the process still has the terminal open.
+        Ok(()) | Err(Errno::PERM | Errno::INVAL) => Ok(()),
+        Err(errno) => Err(errno.into()),
+    }
+}
+
 /// Gives pipes among the standard streams to the user, so that `/dev/stdout` can be opened again, as runc does. Files
 /// and terminals stay whose they are.
 pub(super) fn own_streams(uid: Uid) -> Done {

@@ -207,7 +207,7 @@ fn perform(start: &Start<'_>, state: &mut State, action: &Action) -> Done {
         }
         Action::KeepDialogue => descriptors::keep_dialogue(start),
         Action::AwaitTurn => keeper::await_turn(start),
-        Action::OwnTerminal => Ok(rustix::process::ioctl_tiocsctty(rustix::stdio::stdin())?),
+        Action::OwnTerminal(uid) => descriptors::own_terminal(*uid),
         Action::DieWithParent => {
             Ok(rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL))?)
         }

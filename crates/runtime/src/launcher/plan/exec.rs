@@ -11,6 +11,7 @@
 //! right to trace a process that has hidden its memory, which without root nobody has.
 
 use oci_spec::runtime::Spec;
+use rustix::process::Uid;
 
 use super::namespaces::Keeper;
 use super::{
@@ -57,7 +58,7 @@ impl Plan {
             groups,
         };
         credentials::plan(&asked, &keeper, &mut draft)?;
-        let (labels, steps) = own_steps(std::mem::take(&mut draft.steps), into.terminal);
+        let (labels, steps) = own_steps(std::mem::take(&mut draft.steps), into.terminal, process.user().uid());
         keeper.steps = keeper_steps(&asked, into, groups, labels, &mut draft);
         let groups = process.user().additional_gids().as_ref().map_or(0, Vec::len) + facts.groups.len();
         Ok(Self {
@@ -133,7 +134,7 @@ fn keeper_steps(
 }
 
 /// The container's own steps, less the labels, with the launcher's look from outside in place of the process's own.
-fn own_steps(steps: Vec<Step>, terminal: bool) -> (Vec<Step>, Vec<Step>) {
+fn own_steps(steps: Vec<Step>, terminal: bool, uid: u32) -> (Vec<Step>, Vec<Step>) {
     let mut labels = Vec::new();
     let mut own: Vec<Step> = Vec::new();
     let plain = |field: &str, action| Step { field: field.to_owned(), action };
@@ -144,7 +145,7 @@ fn own_steps(steps: Vec<Step>, terminal: bool) -> (Vec<Step>, Vec<Step>) {
     own.push(plain("process", Action::NewKeyring));
     if terminal {
         own.push(plain("process.terminal", Action::NewSession));
-        own.push(plain("process.terminal", Action::OwnTerminal));
+        own.push(plain("process.terminal", Action::OwnTerminal(Uid::from_raw(uid))));
     }
     // Under the filter the process can still take its turn.
     let speaks = steps.iter().all(|step| match &step.action {

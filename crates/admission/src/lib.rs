@@ -25,6 +25,7 @@
 pub mod admit;
 pub mod cluster;
 pub mod decode;
+pub mod explain;
 pub mod field_error;
 pub mod pod_security;
 mod quote;

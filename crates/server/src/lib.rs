@@ -3,7 +3,8 @@
 //! ```text
 //!  connection ─ http ─▶ route ─ body within limits ─▶ webhook ─▶ ringfence_admission ─▶ AdmissionReview
 //!     tls: certificate read anew                        ▲
-//!                                                       └─ source::Source: a snapshot, or what is watched
+//!                          │                            └─ source::Source: a snapshot, or what is watched
+//!                          └─ page: to look at the cluster with, on a listener of its own
 //! ```
 //!
 //! A [`Live`] source follows a running cluster and keeps what admission needs of it. [`Server`] serves a [`Source`] until it is told to end. This crate must not know arguments, printing or exit
@@ -14,6 +15,7 @@ mod app;
 mod cluster;
 mod http;
 mod metrics;
+mod page;
 mod sandbox;
 mod server;
 mod settings;
@@ -22,6 +24,8 @@ mod tls;
 mod webhook;
 
 pub use cluster::Live;
+pub use page::Page;
+pub use ringfence_ui::About;
 pub use sandbox::{Sandbox, SandboxError, Shut};
 pub use server::{ServeError, Server, listen};
 pub use settings::{Fail, Limits, Settings};

@@ -1,6 +1,7 @@
 //! A server, from its settings to its end.
 
 use crate::app::App;
+use crate::page::{Page, PageSite};
 use crate::settings::Settings;
 use crate::source::Source;
 use crate::tls::{Identity, TlsError, TlsFiles};
@@ -45,8 +46,10 @@ pub fn listen(address: SocketAddr) -> Result<std::net::TcpListener, ServeError> 
 pub struct Server {
     app: Arc<App>,
     settings: Settings,
-    listener: TcpListener,
+    /// For the webhooks, if there are any.
+    listener: Option<TcpListener>,
     identity: Option<Arc<Identity>>,
+    page: Option<(Arc<PageSite>, TcpListener)>,
 }
 
 impl std::fmt::Debug for Server {
@@ -56,26 +59,40 @@ impl std::fmt::Debug for Server {
 }
 
 impl Server {
-    /// Reads the certificate, and serves on a socket that [`listen`] gave. Without TLS files everything goes in the
-    /// clear. Must be called within a tokio runtime.
+    /// Reads the certificate, and serves on a socket that [`listen`] gave; without one, there are no webhooks. Without
+    /// TLS files everything goes in the clear. Must be called within a tokio runtime.
     pub fn new(
         settings: Settings,
-        listener: std::net::TcpListener,
+        listener: Option<std::net::TcpListener>,
         tls: Option<TlsFiles>,
         pod_security: PodSecurity,
         source: Arc<dyn Source>,
     ) -> Result<Self, ServeError> {
         let identity = tls.map(Identity::load).transpose()?.map(Arc::new);
         let address = settings.listen;
-        let listener = TcpListener::from_std(listener).map_err(|source| ServeError::Listen { address, source })?;
+        let listener = listener.map(|listener| of_tokio(listener, address)).transpose()?;
         let app = Arc::new(App::new(pod_security, source, &settings));
-        Ok(Self { app, settings, listener, identity })
+        Ok(Self { app, settings, listener, identity, page: None })
     }
 
-    /// Where it listens: the port, if the settings left it to the system.
-    pub fn address(&self) -> SocketAddr {
+    /// Serves a page to look at the cluster with, too.
+    pub fn with_page(mut self, page: Page) -> Result<Self, ServeError> {
+        let Page { listener, address, hosts, about } = page;
+        let listener = of_tokio(listener, address)?;
+        self.page = Some((Arc::new(PageSite::new(Arc::clone(&self.app), hosts, about)), listener));
+        Ok(self)
+    }
+
+    /// Where it listens for reviews, if it does: the port, if the settings left it to the system.
+    pub fn address(&self) -> Option<SocketAddr> {
+        let listener = self.listener.as_ref()?;
         // A socket that listens has an address.
-        self.listener.local_addr().unwrap_or(self.settings.listen)
+        Some(listener.local_addr().unwrap_or(self.settings.listen))
+    }
+
+    /// Where the page is, if there is one.
+    pub fn page_address(&self) -> Option<SocketAddr> {
+        self.page.as_ref().and_then(|(_, listener)| listener.local_addr().ok())
     }
 
     /// Serves until SIGTERM or SIGINT, and then until what is under way is answered. A second signal ends it at once.
@@ -86,7 +103,23 @@ impl Server {
         let (app, delay) = (Arc::clone(&self.app), self.settings.drain_delay);
         let reloading =
             self.identity.as_ref().map(|identity| tokio::spawn(Arc::clone(identity).keep_fresh(Arc::clone(&app))));
-        let serving = crate::http::serve(Arc::clone(&app), self.settings, self.listener, self.identity, ended);
+        let page_settings = Settings { limits: crate::page::LIMITS, ..self.settings.clone() };
+        let page_ended = ended.clone();
+        let webhooks = async {
+            if let Some(listener) = self.listener {
+                crate::http::serve(Arc::clone(&app), self.settings, listener, self.identity, ended).await;
+            }
+        };
+        let page = async {
+            if let Some((site, listener)) = self.page {
+                let warming = tokio::spawn(Arc::clone(&site).warm());
+                crate::http::serve(site, page_settings, listener, None, page_ended).await;
+                warming.abort();
+            }
+        };
+        let serving = async {
+            tokio::join!(webhooks, page);
+        };
         let mut serving = std::pin::pin!(serving);
         tokio::select! {
             () = serving.as_mut() => return Ok(()),
@@ -111,4 +144,8 @@ impl Server {
         tracing::info!("ended");
         Ok(())
     }
+}
+
+fn of_tokio(listener: std::net::TcpListener, address: SocketAddr) -> Result<TcpListener, ServeError> {
+    TcpListener::from_std(listener).map_err(|source| ServeError::Listen { address, source })
 }

@@ -8,14 +8,14 @@ use ringfence_scc::{Access, Grant, Subject};
 use std::cell::RefCell;
 
 /// Answers for the few subjects that one pod brings up, each of whose bindings are looked up once.
-pub(super) struct Rbac<'c> {
+pub(crate) struct Rbac<'c> {
     index: &'c Index,
     namespace: &'c str,
     known: RefCell<Vec<(Subject, Bindings<'c>)>>,
 }
 
 impl<'c> Rbac<'c> {
-    pub(super) fn new(index: &'c Index, namespace: &'c str) -> Self {
+    pub(crate) fn new(index: &'c Index, namespace: &'c str) -> Self {
         Self { index, namespace, known: RefCell::new(Vec::with_capacity(2)) }
     }
 }
@@ -32,10 +32,10 @@ impl Access for Rbac<'_> {
     }
 }
 
-pub(super) fn user(subject: &Subject) -> User {
+pub(crate) fn user(subject: &Subject) -> User {
     User { name: subject.name.clone(), groups: subject.groups.clone() }
 }
 
-pub(super) fn subject(user: &User) -> Subject {
+pub(crate) fn subject(user: &User) -> Subject {
     Subject { name: user.name.clone(), groups: user.groups.clone() }
 }

@@ -52,7 +52,7 @@ impl<C: Cluster> Pipeline<C> {
         Ok(self.candidates(namespace, &found).validate(pod, &subject(user), &access).err())
     }
 
-    fn constrained(&self, namespace: &str) -> Result<Option<Arc<Namespace>>, LookupError> {
+    pub(crate) fn constrained(&self, namespace: &str) -> Result<Option<Arc<Namespace>>, LookupError> {
         if self.cluster.platform() != Platform::OpenShift {
             return Ok(None);
         }

@@ -7,7 +7,7 @@
 //!
 //! The second look of the constraints is at the pod as it will be stored; on plain Kubernetes there is neither look.
 
-mod access;
+pub(crate) mod access;
 mod constrain;
 mod lifecycle;
 mod maker;

@@ -27,7 +27,7 @@ use std::{
 /// A cluster, ready to admit pods.
 #[derive(Debug)]
 pub struct Pipeline<C> {
-    pub(super) cluster: C,
+    pub(crate) cluster: C,
     pub(super) pod_security: PodSecurity,
     engine: Engine,
     /// By namespace. A lock that a panicking thread left behind is as good as new, since only whole entries go in.
@@ -124,7 +124,7 @@ impl<C: Cluster> Pipeline<C> {
         Ok(())
     }
 
-    pub(super) fn candidates(&self, name: &str, namespace: &Namespace) -> Arc<Candidates> {
+    pub(crate) fn candidates(&self, name: &str, namespace: &Namespace) -> Arc<Candidates> {
         if let Some(known) = self.candidates.read().unwrap_or_else(std::sync::PoisonError::into_inner).get(name) {
             return Arc::clone(known);
         }

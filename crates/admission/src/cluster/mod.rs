@@ -36,6 +36,12 @@ pub trait Pods {
             visit(Alike { name, owner: owner.as_ref(), template: None, pod })
         })
     }
+
+    /// A number that is another one whenever the pods of the namespace are others; `None` where nobody keeps count.
+    fn pods_revision(&self, namespace: &str) -> Option<u64> {
+        let _ = namespace;
+        None
+    }
 }
 
 /// A pod, as far as it is judged.
@@ -98,6 +104,10 @@ macro_rules! by_reference {
                 visit: &mut dyn FnMut(Alike<'_>) -> ControlFlow<()>,
             ) -> Result<(), LookupError> {
                 (**self).alike(namespace, visit)
+            }
+
+            fn pods_revision(&self, namespace: &str) -> Option<u64> {
+                (**self).pods_revision(namespace)
             }
         }
 

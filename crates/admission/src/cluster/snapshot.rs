@@ -273,6 +273,11 @@ impl Pods for Snapshot {
         let _ = within(&self.pods, namespace).try_for_each(visit);
         Ok(())
     }
+
+    /// They never change.
+    fn pods_revision(&self, _: &str) -> Option<u64> {
+        Some(0)
+    }
 }
 
 fn within<'m, T>(map: &'m Map<T>, namespace: &str) -> impl Iterator<Item = &'m T> {

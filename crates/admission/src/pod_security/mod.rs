@@ -14,6 +14,7 @@ mod pod;
 mod policy;
 mod response;
 mod significant;
+mod survey;
 mod workload;
 
 pub use config::{ConfigError, Defaults, Exemptions, PodSecurityConfiguration};
@@ -21,6 +22,7 @@ pub use existing::{ExistingPods, Limits, Owner, Violating};
 pub use extract::{RESOURCES, Template};
 pub use policy::{LevelVersion, Mode, Policy};
 pub(crate) use response::forbidden_message;
+pub use survey::{Breaking, Refused, Survey};
 
 use crate::{
     cluster::{Namespaces, Pods},

@@ -1,6 +1,5 @@
 //! Asking a cluster what becomes of a workload's pods, and telling it to people and programs.
 
-mod candidate;
 mod filled_in;
 mod report;
 mod text;
@@ -18,10 +17,10 @@ use ringfence_scc::{Candidates, Grant, MCS, MissingGrant, NearMiss, SUPPLEMENTAL
 
 use crate::cluster::Loaded;
 
-pub(crate) use candidate::{Candidate, give, plain_violation};
 pub(crate) use report::AdmissionReport;
+pub(crate) use ringfence_admission::explain::{Candidate, because, give, plain_violation};
 pub(crate) use text::describe;
-pub(crate) use why::{because, why_first};
+pub(crate) use why::why_first;
 
 /// Who asks.
 #[derive(Clone, Debug, clap::Args)]

@@ -1,6 +1,7 @@
 //! Why the constraint that took a pod came first.
 
-use ringfence_scc::{Outcome, Trial, why_before};
+use ringfence_admission::explain::because;
+use ringfence_scc::{Outcome, Trial};
 use serde::Serialize;
 
 use super::{Answer, Judge, subject};
@@ -44,7 +45,8 @@ pub(crate) fn why_first(judge: &Judge<'_>, answer: &Answer) -> Option<Why> {
     let trials = answer.candidates.as_ref()?.trials(&answer.before, &subject(&admission.user), &judge.access());
     let mut later = trials.iter().skip_while(|trial| trial.scc != *chosen).skip(1);
     let next = later.find(|trial| trial.usable.is_some() && trial.outcome == Outcome::Admitted);
-    let next = next.map(|next| Next { scc: next.scc.clone(), because: because(judge, chosen, &next.scc) });
+    let next =
+        next.map(|next| Next { scc: next.scc.clone(), because: because(judge.admitter().engine(), chosen, &next.scc) });
     Some(Why { before, next })
 }
 
@@ -53,18 +55,4 @@ fn in_vain(trial: &Trial) -> Before {
     let mut fields: Vec<String> = trial.violations().iter().map(|violation| violation.field.clone()).collect();
     fields.dedup();
     Before { scc: trial.scc.clone(), outcome, fields }
-}
-
-/// Why one constraint comes before another, with the numbers that decide.
-pub(crate) fn because(judge: &Judge<'_>, first: &str, second: &str) -> String {
-    let engine = judge.admitter().engine();
-    let why = engine.get(first).zip(engine.get(second)).and_then(|(a, b)| why_before(a, b));
-    match why {
-        Some(ringfence_scc::Why::Priority(mine, other)) => format!("its priority is higher: {mine}, not {other}"),
-        Some(ringfence_scc::Why::Restrictive { score, other, reason }) => {
-            format!("it {reason} (restrictiveness {score}, not {other})")
-        }
-        Some(ringfence_scc::Why::Name) => "they are alike, and its name comes first".to_owned(),
-        None => "it was asked for by name".to_owned(),
-    }
 }

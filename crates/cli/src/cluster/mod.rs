@@ -107,6 +107,12 @@ impl ClusterArgs {
         self.live.is_given() || !self.dumps.dumps.is_empty()
     }
 
+    /// The dumps, for people.
+    pub(crate) fn dumps_in_words(&self) -> String {
+        let names: Vec<String> = self.dumps.dumps.iter().map(|path| path.display().to_string()).collect();
+        format!("A snapshot: {}", names.join(", "))
+    }
+
     /// Where the running cluster is that is asked about unless there is a dump.
     pub(crate) fn running(&self) -> Option<ringfence_live::Target> {
         self.dumps.dumps.is_empty().then(|| self.live.target())

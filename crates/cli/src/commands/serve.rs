@@ -8,7 +8,7 @@ use std::time::Duration;
 use ringfence_admission::cluster::Snapshot;
 use ringfence_admission::pod_security::{Limits as PodLimits, PodSecurity};
 use ringfence_live::Target;
-use ringfence_server::{Fail, Limits, Live, Sandbox, Server, Settings, Shut, Source, TlsFiles};
+use ringfence_server::{About, Fail, Limits, Live, Page, Sandbox, Server, Settings, Shut, Source, TlsFiles};
 
 use super::{chain, complain};
 use crate::cluster::{ClusterArgs, Needs, PodSecurityArgs, Scope};
@@ -37,7 +37,7 @@ pub(crate) struct Args {
     listen: SocketAddr,
 
     /// The server's certificate with those between it and its authority, as PEM. It is read anew when it changes.
-    #[arg(long, value_name = "FILE", requires = "tls_key", required_unless_present = "insecure_http")]
+    #[arg(long, value_name = "FILE", requires = "tls_key", required_unless_present_any = ["insecure_http", "ui"])]
     tls_cert: Option<PathBuf>,
 
     /// The private key of --tls-cert, as PEM.
@@ -55,6 +55,20 @@ pub(crate) struct Args {
     /// Speak plain HTTP. An API server asks only over TLS: this is for tests and demonstrations.
     #[arg(long, conflicts_with = "tls_cert")]
     insecure_http: bool,
+
+    /// Show the cluster on a page, which only reads: namespaces by level, what a stricter one would break, and each pod's
+    /// constraint and why. Without --tls-cert and --insecure-http there is the page alone, and no webhook.
+    #[arg(long)]
+    ui: bool,
+
+    /// Where the page listens. Nobody logs in: who can connect sees it.
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8090", requires = "ui")]
+    ui_listen: SocketAddr,
+
+    /// A name, beside localhost, by which browsers ask for the page; may be repeated. Needed where it listens on anything
+    /// but loopback.
+    #[arg(long = "ui-host", value_name = "NAME", requires = "ui")]
+    ui_hosts: Vec<String>,
 
     /// Let through what cannot be judged, with a warning and an audit annotation.
     #[arg(long, overrides_with = "fail_closed")]
@@ -106,6 +120,7 @@ pub(crate) struct Args {
 const EXAMPLES: &str = "\
 Examples:
   ringfence serve --cluster dump.yaml --listen 127.0.0.1:8080 --insecure-http    try it with a dump
+  ringfence serve --cluster dump.yaml --ui                                       look at a dump in a browser
   ringfence serve --tls-cert tls.crt --tls-key tls.key --client-ca ca.crt \\
       --pod-security-config podsecurity.yaml                                     in the cluster that it watches
 
@@ -132,6 +147,13 @@ fn how_many(text: &str) -> Result<HowMany, String> {
 }
 
 pub(crate) fn main(args: &Args) -> Exit {
+    if args.ui && !args.ui_listen.ip().is_loopback() && args.ui_hosts.is_empty() {
+        complain(&format!(
+            "the page would listen on {}, which is not loopback: name the host that browsers ask for with --ui-host",
+            args.ui_listen
+        ));
+        return Exit::Failure;
+    }
     let pod_security = match args.pod_security.load(None) {
         Ok(pod_security) => {
             pod_security.with_limits(PodLimits { pods: args.max_existing_pods.0 }).with_hints(args.hints)
@@ -189,7 +211,14 @@ fn serve(args: &Args, pod_security: PodSecurity, cluster: From) -> Result<(), Bo
         drain_timeout: Duration::from_secs(args.drain_timeout),
     };
     let tls = tls(args);
-    let listener = ringfence_server::listen(args.listen)?;
+    let webhooks = tls.is_some() || args.insecure_http;
+    let listener = webhooks.then(|| ringfence_server::listen(args.listen)).transpose()?;
+    let page = args.ui.then(|| ringfence_server::listen(args.ui_listen)).transpose()?;
+    let mut about = About {
+        version: env!("CARGO_PKG_VERSION"),
+        source: args.cluster.dumps_in_words(),
+        is_watched: matches!(cluster, From::Running(_)),
+    };
     let shut = shut_in(args, &cluster, tls.as_ref())?;
     log::start(args.log_format, args.log_level);
     if let Some(Shut { landlock, seccomp_instructions }) = shut {
@@ -204,13 +233,22 @@ fn serve(args: &Args, pod_security: PodSecurity, cluster: From) -> Result<(), Bo
             From::Running(target) => {
                 let (client, server) = ringfence_live::client(&target).await?;
                 tracing::info!(%server, "watching");
+                about.source = format!("The cluster at {server}, which is watched");
                 Arc::new(Live::start(client, &server))
             }
         };
-        let server = Server::new(settings, listener, tls, pod_security, source)?;
-        let (address, tls) = (server.address(), !args.insecure_http);
-        let fail = if args.fail_open { "open" } else { "closed" };
-        tracing::info!(%address, tls, fail, version = env!("CARGO_PKG_VERSION"), "listening");
+        let mut server = Server::new(settings, listener, tls, pod_security, source)?;
+        if let Some(listener) = page {
+            let hosts = args.ui_hosts.clone();
+            server = server.with_page(Page { listener, address: args.ui_listen, hosts, about })?;
+        }
+        let (tls, fail) = (!args.insecure_http, if args.fail_open { "open" } else { "closed" });
+        if let Some(address) = server.address() {
+            tracing::info!(%address, tls, fail, version = env!("CARGO_PKG_VERSION"), "listening");
+        }
+        if let Some(address) = server.page_address() {
+            tracing::info!(page = %format_args!("http://{address}/ui/"), "showing a page");
+        }
         Ok(server.run().await?)
     })
 }

@@ -193,6 +193,10 @@ impl cluster::Pods for Live {
         self.pods.each(namespace, visit);
         Ok(())
     }
+
+    fn pods_revision(&self, namespace: &str) -> Option<u64> {
+        Some(self.pods.revision(namespace))
+    }
 }
 
 /// Service accounts and operators are not watched: no webhook asks for them.

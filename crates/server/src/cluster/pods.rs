@@ -20,12 +20,22 @@ pub(super) struct Pods {
 
 #[derive(Debug, Default)]
 struct All {
-    by_namespace: HashMap<Box<str>, BTreeMap<Box<str>, Entry>>,
+    by_namespace: HashMap<Box<str>, Together>,
     templates: Shared<Pod>,
     owners: Shared<Owner>,
     /// The number of the list that is read or was read last.
     list: u32,
     count: usize,
+    /// How often pods changed.
+    changes: u64,
+}
+
+/// The pods of a namespace.
+#[derive(Debug, Default)]
+struct Together {
+    by_name: BTreeMap<Box<str>, Entry>,
+    /// The number of the last change.
+    revision: u64,
 }
 
 /// A pod.
@@ -46,13 +56,22 @@ impl Pods {
     /// Hands over the pods of a namespace by name.
     pub(super) fn each(&self, namespace: &str, visit: &mut dyn FnMut(Alike<'_>) -> ControlFlow<()>) {
         let all = self.all.read().unwrap_or_else(PoisonError::into_inner);
-        for (name, entry) in all.by_namespace.get(namespace).into_iter().flatten() {
+        for (name, entry) in all.by_namespace.get(namespace).into_iter().flat_map(|pods| &pods.by_name) {
             let template = Some(Arc::as_ptr(&entry.template).addr());
             let alike = Alike { name, owner: entry.owner.as_deref(), template, pod: &entry.template };
             if visit(alike).is_break() {
                 return;
             }
         }
+    }
+}
+
+impl Pods {
+    /// Another number whenever pods of the namespace are others than before.
+    pub(super) fn revision(&self, namespace: &str) -> u64 {
+        let all = self.all.read().unwrap_or_else(PoisonError::into_inner);
+        // Numbers are given out once, so that a namespace which went and came again is another.
+        all.by_namespace.get(namespace).map_or(0, |pods| pods.revision)
     }
 }
 
@@ -73,34 +92,50 @@ impl Store for Pods {
         let template = all.templates.share(&key, template);
         let owner = owner.map(|owner| all.owners.share(&owner.uid.clone().into_bytes(), owner));
         let entry = Entry { template, owner, list: all.list };
-        let before = if let Some(pods) = all.by_namespace.get_mut(namespace.as_str()) {
-            pods.insert(name.into(), entry)
-        } else {
-            all.by_namespace.insert(namespace.into(), BTreeMap::from([(name.into(), entry)]));
-            None
-        };
+        if !all.by_namespace.contains_key(namespace.as_str()) {
+            all.by_namespace.insert(namespace.as_str().into(), Together::default());
+        }
+        let Some(pods) = all.by_namespace.get_mut(namespace.as_str()) else { return Ok(()) };
+        let is_new = |old: &Entry| !Arc::ptr_eq(&old.template, &entry.template) || old.owner != entry.owner;
+        // A list that brings nothing new is no change.
+        if pods.by_name.get(name.as_str()).is_none_or(is_new) {
+            all.changes += 1;
+            pods.revision = all.changes;
+        }
+        let before = pods.by_name.insert(name.into(), entry);
         all.count += usize::from(before.is_none());
         Ok(())
     }
 
     fn remove(&self, namespace: &str, name: &str) {
         let mut all = self.all.write().unwrap_or_else(PoisonError::into_inner);
+        let all = &mut *all;
         let Some(pods) = all.by_namespace.get_mut(namespace) else { return };
-        let gone = pods.remove(name).is_some();
-        if pods.is_empty() {
+        if pods.by_name.remove(name).is_none() {
+            return;
+        }
+        all.count -= 1;
+        all.changes += 1;
+        pods.revision = all.changes;
+        if pods.by_name.is_empty() {
             all.by_namespace.remove(namespace);
         }
-        all.count -= usize::from(gone);
     }
 
     fn finish(&self) {
         let mut all = self.all.write().unwrap_or_else(PoisonError::into_inner);
+        let all = &mut *all;
         let list = all.list;
         all.by_namespace.retain(|_, pods| {
-            pods.retain(|_, entry| entry.list == list);
-            !pods.is_empty()
+            let before = pods.by_name.len();
+            pods.by_name.retain(|_, entry| entry.list == list);
+            if pods.by_name.len() != before {
+                all.changes += 1;
+                pods.revision = all.changes;
+            }
+            !pods.by_name.is_empty()
         });
-        all.count = all.by_namespace.values().map(BTreeMap::len).sum();
+        all.count = all.by_namespace.values().map(|pods| pods.by_name.len()).sum();
     }
 }
 

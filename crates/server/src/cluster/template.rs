@@ -5,8 +5,9 @@ use k8s_openapi::api::core::v1::{
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
-/// Annotations that stood for fields once.
-const PREFIXES: [&str; 3] = [
+/// Annotations that stood for fields once, and the constraint that took the pod, which alike pods share.
+const PREFIXES: [&str; 4] = [
+    "openshift.io/scc",
     "seccomp.security.alpha.kubernetes.io/",
     "container.seccomp.security.alpha.kubernetes.io/",
     "container.apparmor.security.beta.kubernetes.io/",

@@ -1,16 +1,18 @@
 //! Accepting connections, and ending without losing a request.
 
 use super::connection::{Activity, Fate, Watched};
-use super::route;
-use crate::app::App;
-use crate::settings::Settings;
+use super::respond::Reply;
+use crate::metrics::Metrics;
+use crate::settings::{Limits, Settings};
 use crate::tls::Identity;
+use hyper::Request;
+use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
@@ -22,9 +24,21 @@ const TICK: Duration = Duration::from_secs(1);
 /// How long to wait when the system has no more descriptors.
 const BREATH: Duration = Duration::from_millis(50);
 
+/// Answers requests.
+pub(crate) trait Site: Send + Sync + 'static {
+    /// Answers a request, whatever it is.
+    fn answer(&self, limits: &Limits, request: Request<Incoming>) -> impl Future<Output = Reply> + Send;
+
+    /// Where to count what goes wrong.
+    fn metrics(&self) -> &Metrics;
+
+    /// How many connections to it are open.
+    fn open(&self) -> &AtomicU64;
+}
+
 /// Serves until `end` says so, then lets everything that is under way finish. Without an identity there is no TLS.
-pub(crate) async fn serve(
-    app: Arc<App>,
+pub(crate) async fn serve<S: Site>(
+    site: Arc<S>,
     settings: Settings,
     listener: TcpListener,
     identity: Option<Arc<Identity>>,
@@ -42,25 +56,25 @@ pub(crate) async fn serve(
         let stream = match accepted {
             Ok((stream, _)) => stream,
             Err(error) => {
-                app.metrics.failures.add(["accept".into()]);
+                site.metrics().failures.add(["accept".into()]);
                 tracing::warn!(%error, "cannot accept a connection");
                 tokio::time::sleep(BREATH).await;
                 continue;
             }
         };
-        let open = app.metrics.connections.load(Relaxed);
+        let open = site.open().load(Relaxed);
         if open >= settings.limits.connections as u64 {
-            app.metrics.connections_refused.fetch_add(1, Relaxed);
+            site.metrics().connections_refused.fetch_add(1, Relaxed);
             continue;
         }
         // Answers are small and wanted at once.
         let _ = stream.set_nodelay(true);
-        app.metrics.connections.fetch_add(1, Relaxed);
-        let (app, settings, identity) = (Arc::clone(&app), Arc::clone(&settings), identity.clone());
+        site.open().fetch_add(1, Relaxed);
+        let (site, settings, identity) = (Arc::clone(&site), Arc::clone(&settings), identity.clone());
         let (drain, alive) = (drain.subscribe(), alive.clone());
         tokio::spawn(async move {
-            let counted = Counted(Arc::clone(&app));
-            connect(app, &settings, stream, identity, drain).await;
+            let counted = Counted(Arc::clone(&site));
+            connect(site, &settings, stream, identity, drain).await;
             drop((counted, alive));
         });
     }
@@ -69,59 +83,59 @@ pub(crate) async fn serve(
     drop(alive);
     let all_gone = gone.recv();
     if tokio::time::timeout(settings.drain_timeout, all_gone).await.is_err() {
-        tracing::warn!(connections = app.metrics.connections.load(Relaxed), "requests under way took too long");
+        tracing::warn!(connections = site.open().load(Relaxed), "requests under way took too long");
     }
 }
 
 /// An open connection, however its task ends.
-struct Counted(Arc<App>);
+struct Counted<S: Site>(Arc<S>);
 
-impl Drop for Counted {
+impl<S: Site> Drop for Counted<S> {
     fn drop(&mut self) {
-        self.0.metrics.connections.fetch_sub(1, Relaxed);
+        self.0.open().fetch_sub(1, Relaxed);
     }
 }
 
-async fn connect(
-    app: Arc<App>,
+async fn connect<S: Site>(
+    site: Arc<S>,
     settings: &Settings,
     stream: TcpStream,
     identity: Option<Arc<Identity>>,
     drain: watch::Receiver<bool>,
 ) {
     let Some(identity) = identity else {
-        return converse(app, settings, stream, drain).await;
+        return converse(site, settings, stream, drain).await;
     };
     match tokio::time::timeout(settings.limits.header, identity.acceptor().accept(stream)).await {
         Ok(Ok(stream)) => match identity.check_peer(stream.get_ref().1) {
-            Ok(()) => converse(app, settings, stream, drain).await,
+            Ok(()) => converse(site, settings, stream, drain).await,
             Err(reason) => {
-                app.metrics.failures.add(["client_certificate".into()]);
+                site.metrics().failures.add(["client_certificate".into()]);
                 tracing::warn!(%reason, "refused a client");
             }
         },
         Ok(Err(error)) => {
-            app.metrics.failures.add(["tls_handshake".into()]);
+            site.metrics().failures.add(["tls_handshake".into()]);
             tracing::debug!(%error, "no TLS connection");
         }
-        Err(_) => app.metrics.failures.add(["tls_handshake".into()]),
+        Err(_) => site.metrics().failures.add(["tls_handshake".into()]),
     }
 }
 
-async fn converse<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
-    app: Arc<App>,
+async fn converse(
+    site: Arc<impl Site>,
     settings: &Settings,
-    stream: S,
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     mut drain: watch::Receiver<bool>,
 ) {
     let activity = Arc::new(Activity::new());
     let limits = settings.limits;
     let service = {
-        let (app, activity) = (Arc::clone(&app), Arc::clone(&activity));
+        let (site, activity) = (Arc::clone(&site), Arc::clone(&activity));
         service_fn(move |request| {
-            let (app, under_way) = (Arc::clone(&app), activity.begin(request.version() == hyper::Version::HTTP_2));
+            let (site, under_way) = (Arc::clone(&site), activity.begin(request.version() == hyper::Version::HTTP_2));
             async move {
-                let reply = route::answer(&app, &limits, request).await;
+                let reply = site.answer(&limits, request).await;
                 drop(under_way);
                 Ok::<_, std::convert::Infallible>(reply)
             }
@@ -157,7 +171,7 @@ async fn converse<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
                 connection.as_mut().graceful_shutdown();
             }
             _ = tick.tick() => {
-                let pressure = app.metrics.connections.load(Relaxed) * 4 >= limits.connections as u64 * 3;
+                let pressure = site.open().load(Relaxed) * 4 >= limits.connections as u64 * 3;
                 match activity.fate(&limits, pressure) {
                     Fate::Stay => {}
                     Fate::Close if leaving => {}
@@ -166,7 +180,7 @@ async fn converse<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
                         connection.as_mut().graceful_shutdown();
                     }
                     Fate::Drop => {
-                        app.metrics.failures.add(["slow_client".into()]);
+                        site.metrics().failures.add(["slow_client".into()]);
                         return;
                     }
                 }

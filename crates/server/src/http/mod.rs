@@ -7,4 +7,5 @@ mod respond;
 mod route;
 
 pub(crate) use body::room;
-pub(crate) use listen::serve;
+pub(crate) use listen::{Site, serve};
+pub(crate) use respond::{Reply, typed};

@@ -18,6 +18,11 @@ pub(crate) fn json(document: Vec<u8>) -> Reply {
     reply(StatusCode::OK, "application/json", document.into())
 }
 
+/// A body of any type.
+pub(crate) fn typed(status: StatusCode, content_type: &'static str, body: impl Into<Bytes>) -> Reply {
+    reply(status, content_type, body.into())
+}
+
 /// What Prometheus scrapes.
 pub(crate) fn metrics(text: String) -> Reply {
     reply(StatusCode::OK, "text/plain; version=0.0.4; charset=utf-8", text.into())

@@ -1,16 +1,32 @@
 //! Which path leads where.
 
 use super::body::{self, BodyError};
+use super::listen::Site;
 use super::respond::{Reply, json, metrics, text, wrong_method};
 use crate::app::App;
+use crate::metrics::Metrics;
 use crate::settings::Limits;
 use crate::webhook::{self, Hook};
 use hyper::body::Incoming;
 use hyper::header::CONTENT_TYPE;
 use hyper::{Method, Request, StatusCode};
+use std::sync::atomic::AtomicU64;
 
-/// Answers a request, whatever it is.
-pub(super) async fn answer(app: &App, limits: &Limits, request: Request<Incoming>) -> Reply {
+impl Site for App {
+    async fn answer(&self, limits: &Limits, request: Request<Incoming>) -> Reply {
+        answer(self, limits, request).await
+    }
+
+    fn metrics(&self) -> &Metrics {
+        &self.metrics
+    }
+
+    fn open(&self) -> &AtomicU64 {
+        &self.metrics.connections
+    }
+}
+
+async fn answer(app: &App, limits: &Limits, request: Request<Incoming>) -> Reply {
     let path = request.uri().path();
     let (label, reply) = match path {
         // The reference judges whatever is posted to it, wherever.

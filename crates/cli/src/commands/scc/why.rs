@@ -109,7 +109,7 @@ fn verdict(judge: &Judge<'_>, answer: &Answer, scc: &str, workload: &Workload) -
     let trials = candidates.trials(&answer.before, &user, &access);
     match (trials.iter().find(|trial| trial.scc == scc), &admission.scc) {
         (Some(trial), Some(chosen)) if trial.usable.is_some() && trial.outcome == Outcome::Admitted => {
-            Verdict::Later { chosen: chosen.clone(), because: because(judge, chosen, scc) }
+            Verdict::Later { chosen: chosen.clone(), because: because(judge.admitter().engine(), chosen, scc) }
         }
         (Some(_), _) => {
             let candidate = |near: &_| Candidate::new(near, &answer.before, |field| workload.path(field));

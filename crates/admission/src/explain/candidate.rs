@@ -8,45 +8,48 @@ use serde_json::Value;
 /// A constraint that did not take the pod.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct Candidate {
-    pub(crate) scc: String,
+pub struct Candidate {
+    /// Its name.
+    pub scc: String,
     /// Whether it may be used.
-    pub(crate) usable: bool,
-    pub(crate) objections: Vec<Objection>,
+    pub usable: bool,
+    /// What it objects to.
+    pub objections: Vec<Objection>,
     /// The changes to the manifest that leave it without objections; absent if there are none such.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) changes: Option<Vec<Change>>,
+    pub changes: Option<Vec<Change>>,
     /// The command that gives the missing right.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) grant: Option<String>,
+    pub grant: Option<String>,
 }
 
 /// A field in the way.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub(crate) struct Objection {
+pub struct Objection {
     /// The field of the constraint that objects.
-    pub(crate) control: &'static str,
+    pub control: &'static str,
     /// From the object's root.
-    pub(crate) field: String,
-    pub(crate) message: String,
+    pub field: String,
+    /// What is wrong with it, in the API server's words.
+    pub message: String,
 }
 
 /// A field to change.
 #[derive(Clone, Debug, Serialize)]
-pub(crate) struct Change {
+pub struct Change {
     /// From the object's root.
-    pub(crate) field: String,
+    pub field: String,
     /// What it is; absent if it is not set.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) from: Option<Value>,
+    pub from: Option<Value>,
     /// What it should be; absent if it should go.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) to: Option<Value>,
+    pub to: Option<Value>,
 }
 
 impl Candidate {
     /// `pod` is the one that was refused; `path` makes a path of it one of the manifest.
-    pub(crate) fn new(near: &NearMiss, pod: &Pod, path: impl Fn(&str) -> String) -> Self {
+    pub fn new(near: &NearMiss, pod: &Pod, path: impl Fn(&str) -> String) -> Self {
         let objection = |violation: &Violation| Objection {
             control: violation.control.field(),
             field: path(&violation.field),
@@ -74,7 +77,7 @@ impl Candidate {
     }
 
     /// What it would take, in one line.
-    pub(crate) fn advice(&self) -> String {
+    pub fn advice(&self) -> String {
         let changes = self.changes.as_ref().map(|changes| {
             let changes: Vec<String> = changes.iter().map(Change::words).collect();
             changes.join(", ")
@@ -141,7 +144,7 @@ fn json(value: &Told, path: &str, pod: &Pod) -> Value {
 }
 
 /// How to give a right, as people with OpenShift's client do it.
-pub(crate) fn give(missing: &MissingGrant) -> String {
+pub fn give(missing: &MissingGrant) -> String {
     let MissingGrant { scc, namespace, subject } = missing;
     let account = subject.name.strip_prefix("system:serviceaccount:").and_then(|rest| rest.split_once(':'));
     match account {
@@ -155,7 +158,7 @@ pub(crate) fn give(missing: &MissingGrant) -> String {
 }
 
 /// An objection without the path, which is told beside it.
-pub(crate) fn plain_violation(violation: &Violation) -> String {
+pub fn plain_violation(violation: &Violation) -> String {
     let text = violation.to_string();
     text.strip_prefix(&violation.path).and_then(|rest| rest.strip_prefix(": ")).unwrap_or(&text).to_owned()
 }

@@ -34,3 +34,4 @@ pub mod review;
 pub mod simulate;
 pub mod sync;
 pub mod user;
+pub mod waiver;

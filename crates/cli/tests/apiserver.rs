@@ -10,6 +10,8 @@ mod kubernetes;
 mod node;
 #[path = "apiserver/openshift.rs"]
 mod openshift;
+#[path = "apiserver/waivers.rs"]
+mod waivers;
 
 use std::path::Path;
 use std::process::Command;

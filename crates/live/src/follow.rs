@@ -48,13 +48,34 @@ pub enum Event<'e> {
 }
 
 /// Follows a kind of object in all namespaces, until it is dropped.
-pub async fn follow(client: Client, server: String, resource: Resource<'static>, mut tell: impl FnMut(Event<'_>)) {
+pub async fn follow(client: Client, server: String, resource: Resource<'static>, tell: impl FnMut(Event<'_>)) {
+    follow_at(client, server, resource, resource.path(), tell).await;
+}
+
+/// The same for one namespace, whose name must be one.
+pub async fn follow_in(
+    client: Client,
+    server: String,
+    resource: Resource<'static>,
+    namespace: &str,
+    tell: impl FnMut(Event<'_>),
+) {
+    follow_at(client, server, resource, resource.path_in(namespace), tell).await;
+}
+
+async fn follow_at(
+    client: Client,
+    server: String,
+    resource: Resource<'static>,
+    path: String,
+    mut tell: impl FnMut(Event<'_>),
+) {
     let mut wait = Wait::default();
     loop {
-        let failed = match list(&client, &server, resource, &mut tell).await {
+        let failed = match list(&client, &server, resource, &path, &mut tell).await {
             Ok(version) => {
                 wait = Wait::default();
-                watch(&client, &server, resource, version, &mut tell).await
+                watch(&client, &server, resource, &path, version, &mut tell).await
             }
             Err(error) => Some(error),
         };
@@ -90,13 +111,14 @@ async fn list(
     client: &Client,
     server: &str,
     resource: Resource<'_>,
+    path: &str,
     tell: &mut impl FnMut(Event<'_>),
 ) -> Result<String, ListError> {
     tell(Event::Listing);
     let mut token = None;
     loop {
         let parameters = ListParams { limit: Some(PAGE), continue_token: token, ..ListParams::default() };
-        let request = Request::new(resource.path()).list(&parameters).map_err(kube::Error::BuildRequest);
+        let request = Request::new(path).list(&parameters).map_err(kube::Error::BuildRequest);
         let asked = async { client.request::<Page>(request?).await };
         let page = timeout(LIST, asked).await.map_err(|_| too_slow(server))?;
         let page = page.map_err(|error| ListError::new(error, server, &resource))?;
@@ -117,13 +139,14 @@ async fn watch(
     client: &Client,
     server: &str,
     resource: Resource<'_>,
+    path: &str,
     mut version: String,
     tell: &mut impl FnMut(Event<'_>),
 ) -> Option<ListError> {
     let mut wait = Wait::default();
     loop {
         let parameters = WatchParams { timeout: Some(WATCH), bookmarks: true, ..WatchParams::default() };
-        let request = Request::new(resource.path()).watch(&parameters, &version).map_err(kube::Error::BuildRequest);
+        let request = Request::new(path).watch(&parameters, &version).map_err(kube::Error::BuildRequest);
         let patience = Duration::from_secs(WATCH.into()) + GRACE;
         let opened = async { client.request_events::<Box<RawValue>>(request?).await };
         let failed = match timeout(LIST, opened).await {

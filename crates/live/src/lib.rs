@@ -24,7 +24,7 @@ pub use annotate::NodeError;
 pub use change::{Apply, ChangeError, Place, apply, delete, read, replace};
 pub use connect::{Cluster, Target, client, files};
 pub use error::{ConnectError, ListError};
-pub use follow::{Event, follow};
+pub use follow::{Event, follow, follow_in};
 pub use get::get;
 pub use kube::Client;
 pub use list::{Listed, PAGE, Page};

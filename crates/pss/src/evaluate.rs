@@ -70,6 +70,13 @@ impl<'p> Verdict<'p> {
         &self.findings
     }
 
+    /// The verdict with only those findings that are to be kept. What is left is told in the same words.
+    #[must_use]
+    pub fn retain(mut self, mut keep: impl FnMut(&Finding<'p>) -> bool) -> Self {
+        self.findings.retain(|finding| keep(finding));
+        self
+    }
+
     /// The findings of each control that refuses the pod.
     pub fn violations(&self) -> impl Iterator<Item = Violation<'_, 'p>> {
         self.findings.chunk_by(|a, b| std::ptr::eq(a.judge(), b.judge())).map(Violation::new)

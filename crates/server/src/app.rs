@@ -1,10 +1,12 @@
 //! What every request has at hand.
 
+use crate::clock::Clock;
 use crate::metrics::Metrics;
 use crate::settings::{Fail, Settings};
 use crate::source::{AnyCluster, Source};
 use ringfence_admission::admit::Pipeline;
 use ringfence_admission::pod_security::PodSecurity;
+use ringfence_admission::waiver::Waiving;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, PoisonError, RwLock};
 use tokio::sync::Semaphore;
@@ -18,6 +20,7 @@ pub(crate) struct App {
     pub(crate) metrics: Metrics,
     /// For the bodies of all requests together.
     pub(crate) room: Semaphore,
+    clock: Clock,
     draining: AtomicBool,
     /// Made of the constraints as they were at a revision of the source.
     pipeline: RwLock<Option<(u64, Arc<Pipeline<AnyCluster>>)>>,
@@ -32,6 +35,7 @@ impl App {
             advisory: settings.advisory,
             metrics: Metrics::default(),
             room: crate::http::room(settings.limits.bodies),
+            clock: Clock::default(),
             draining: AtomicBool::new(false),
             pipeline: RwLock::default(),
         }
@@ -64,8 +68,18 @@ impl App {
         made
     }
 
+    /// The waivers that count, as they are now.
+    pub(crate) fn waiving(&self) -> Option<Waiving> {
+        // Of a snapshot they come with the configuration.
+        let waivers = self.source.waivers().or_else(|| Some(Arc::clone(&self.pod_security.waiving()?.waivers)))?;
+        Some(Waiving { waivers, now: self.clock.now() })
+    }
+
     pub(crate) fn metrics_text(&self) -> String {
         let mut text = self.metrics.render();
+        if let Some(waiving) = self.waiving() {
+            crate::metrics::waivers(&waiving, &mut text);
+        }
         self.source.metrics(&mut text);
         text
     }

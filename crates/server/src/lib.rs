@@ -12,6 +12,7 @@
 #![forbid(unsafe_code)]
 
 mod app;
+mod clock;
 mod cluster;
 mod http;
 mod metrics;

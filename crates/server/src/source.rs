@@ -2,6 +2,7 @@
 
 use k8s_openapi::api::core::v1::Pod;
 use ringfence_admission::cluster::{Cluster, Pods as _, Snapshot};
+use ringfence_admission::waiver::Waivers;
 use std::ops::ControlFlow;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -22,6 +23,11 @@ pub trait Source: Send + Sync {
 
     /// The pod of that name, as it is stored.
     fn pod<'s>(&'s self, namespace: &'s str, name: &'s str) -> Pin<Box<dyn Future<Output = Option<Pod>> + Send + 's>>;
+
+    /// The waivers that count, if any do.
+    fn waivers(&self) -> Option<Arc<Waivers>> {
+        None
+    }
 
     /// A number that changes whenever constraints, or what namespaces give them, do.
     fn revision(&self) -> u64 {

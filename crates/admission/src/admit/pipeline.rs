@@ -16,7 +16,7 @@ use crate::{
 };
 use k8s_openapi::{
     api::core::v1::{Namespace, Pod, PodSpec},
-    apimachinery::pkg::apis::meta::v1::ObjectMeta,
+    apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference},
 };
 use ringfence_scc::{Candidates, Engine, Operation, SubjectType, api_defaults};
 use std::{
@@ -83,7 +83,17 @@ impl<C: Cluster> Pipeline<C> {
     /// told at once. `None` if objects of that kind have no pods.
     pub fn admit_workload(&self, workload: Workload<'_>, namespace: &str, user: &User) -> Option<Admission> {
         let Workload { kind, object, metadata, spec } = workload;
-        let Pods { maker, pod } = pods_of(kind, namespace, object, metadata, spec)?;
+        let Pods { maker, mut pod } = pods_of(kind, namespace, object, metadata, spec)?;
+        // A waiver may name the workload.
+        if maker != Maker::Requester && self.pod_security.waiving().is_some() {
+            pod.metadata.owner_references = Some(vec![OwnerReference {
+                api_version: kind.api_version().to_owned(),
+                kind: kind.as_str().to_owned(),
+                name: object.name.clone().unwrap_or_default(),
+                controller: Some(true),
+                ..OwnerReference::default()
+            }]);
+        }
         let mut admission = self.admit(&pod, namespace, &maker.user(user));
         if maker != Maker::Requester {
             let name = object.name.as_deref().unwrap_or_default();

@@ -57,6 +57,8 @@ kinds! {
     ClusterRoleBinding "rbac.authorization.k8s.io/v1" "clusterrolebindings",
     /// Installed operators.
     ClusterServiceVersion "operators.coreos.com/v1alpha1" "clusterserviceversions",
+    /// What somebody answers for.
+    Waiver "ringfence.dev/v1alpha1" "waivers",
     /// A workload.
     PodTemplate "v1" "podtemplates",
     /// A workload.

@@ -37,6 +37,7 @@ pub struct Snapshot {
     cluster_role_bindings: Map<ClusterRoleBinding>,
     /// Namespaces in which an operator was installed, copies not counted.
     operators: BTreeSet<String>,
+    waivers: Map<Value>,
     seen: BTreeSet<Kind>,
     problems: Vec<Problem>,
     platform: Option<Platform>,
@@ -151,6 +152,8 @@ impl Snapshot {
                 }
                 Ok(false)
             }
+            // What is wrong with one is asked under the cluster's terms.
+            Kind::Waiver => Ok(self.waivers.insert(key, object).is_some()),
             Kind::PodTemplate
             | Kind::ReplicationController
             | Kind::ReplicaSet
@@ -218,6 +221,11 @@ impl Snapshot {
     /// Whether an operator was installed in the namespace, and not only copied there.
     pub fn has_operator(&self, namespace: &str) -> bool {
         self.operators.contains(namespace)
+    }
+
+    /// Every `Waiver`, by namespace and name, whether it counts or not.
+    pub fn waivers(&self) -> impl Iterator<Item = &Value> {
+        self.waivers.values()
     }
 
     /// Every pod, by namespace and name.

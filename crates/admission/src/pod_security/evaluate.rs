@@ -3,12 +3,13 @@
 use super::{
     LevelVersion, Mode, PodSecurity, Policy,
     extract::Template,
-    response::{ENFORCED, ERROR, EXEMPT, VIOLATIONS, allowed, allowed_with, forbidden},
+    response::{ENFORCED, ERROR, EXEMPT, PARTLY, VIOLATIONS, WAIVED, WAIVER, allowed, allowed_with, forbidden},
 };
 use crate::{
     field_error::{FieldError, aggregate},
     quote::Quoted,
     review::{AdmissionRequest, AdmissionResponse, Recorded},
+    waiver::{Cover, Used, Waiving},
 };
 use k8s_openapi::{api::core::v1::PodSpec, apimachinery::pkg::apis::meta::v1::ObjectMeta};
 use ringfence_pss::{Verdict, Version};
@@ -32,6 +33,7 @@ impl PodSecurity {
         policy_errors: &[FieldError],
         template: Template<'_>,
         enforce: bool,
+        waiving: Option<&Waiving>,
     ) -> AdmissionResponse {
         let Template { metadata, spec } = template;
         if self.exemptions.has_runtime_class(spec) {
@@ -43,14 +45,29 @@ impl PodSecurity {
                 return known.clone();
             }
             let verdict = self.judge(by, metadata, spec);
-            let text = (!verdict.allowed())
-                .then(|| format!("violate PodSecurity {}: {}", Quoted(&by.to_string()), verdict.detail()));
+            let text = (!verdict.allowed()).then(|| violates(by, &verdict));
             judged.push((by, text.clone()));
             text
         };
         let mut response = allowed();
         let mut recorded = Recorded { error: (!policy_errors.is_empty()).then_some(false), ..Recorded::default() };
-        let refused = if enforce { complaint(policy.enforce) } else { None };
+        let mut refused = if enforce { complaint(policy.enforce) } else { None };
+        let mut cover = None;
+        // Only what is refused is looked at again.
+        if let (Some(text), Some(waiving)) = (&refused, waiving) {
+            let verdict = self.judge(policy.enforce, metadata, spec);
+            let found = waiving.cover(&request.namespace, metadata, verdict);
+            if !found.by.is_empty() {
+                tell(&mut response, &found, text);
+                refused = (!found.rest.allowed()).then(|| violates(policy.enforce, &found.rest));
+                if refused.is_none() {
+                    for id in found.by.iter().flat_map(|used| &used.controls) {
+                        recorded.waived.add(id);
+                    }
+                }
+                cover = Some(found);
+            }
+        }
         if enforce {
             recorded.evaluated(Mode::Enforce, policy.enforce, refused.is_none());
         }
@@ -61,17 +78,23 @@ impl PodSecurity {
         match refused {
             // The API server writes "violates" for what is, and "would violate" for what might have been.
             Some(text) => {
+                let AdmissionResponse { audit_annotations, warnings, .. } = response;
                 response = forbidden(request, &text.replacen("violate", "violates", 1));
+                (response.audit_annotations, response.warnings) = (audit_annotations, warnings);
                 if self.hints {
-                    response.warnings = self.hints(request, policy.enforce, template);
+                    let rest = cover.map_or_else(|| self.judge(policy.enforce, metadata, spec), |cover| cover.rest);
+                    response.warnings.append(&mut Self::hints(request, &rest));
                 }
             }
+            // What is waived was told already.
+            None if cover.is_some() && policy.warn == policy.enforce => {}
             None => {
                 if let Some(text) = complaint(policy.warn) {
                     recorded.evaluated(Mode::Warn, policy.warn, false);
                     response.warnings.push(format!("would {text}"));
                     if self.hints {
-                        response.warnings.append(&mut self.hints(request, policy.warn, template));
+                        let verdict = self.judge(policy.warn, metadata, spec);
+                        response.warnings.append(&mut Self::hints(request, &verdict));
                     }
                 }
             }
@@ -89,4 +112,18 @@ impl PodSecurity {
         }
         response
     }
+}
+
+/// `violate` is for what might have been; what is, `violates`.
+fn violates(by: LevelVersion, verdict: &Verdict<'_>) -> String {
+    format!("violate PodSecurity {}: {}", Quoted(&by.to_string()), verdict.detail())
+}
+
+/// Says what is waived, by whom and until when: to the one who asks, and to the audit log.
+fn tell(response: &mut AdmissionResponse, cover: &Cover<'_>, text: &str) {
+    let by: Vec<String> = cover.by.iter().map(Used::audit).collect();
+    let key = if cover.rest.allowed() { WAIVER } else { PARTLY };
+    response.audit_annotations.insert(key.into(), by.join("; "));
+    response.audit_annotations.insert(WAIVED.into(), text.replacen("violate", "violates", 1));
+    response.warnings.extend(cover.by.iter().map(Used::warning));
 }

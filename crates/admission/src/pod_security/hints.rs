@@ -1,15 +1,15 @@
 //! The fields at fault, and what to write instead, as warnings.
 
-use super::{LevelVersion, PodSecurity, extract::Template};
+use super::PodSecurity;
 use crate::review::AdmissionRequest;
+use ringfence_pss::Verdict;
 
 /// More warnings than that help nobody; the API server cuts off what is too long altogether.
 const MOST: usize = 8;
 
 impl PodSecurity {
     /// A warning for each field: `spec.template.spec.hostNetwork is true: remove it`.
-    pub(super) fn hints(&self, request: &AdmissionRequest, by: LevelVersion, template: Template<'_>) -> Vec<String> {
-        let verdict = self.judge(by, template.metadata, template.spec);
+    pub(super) fn hints(request: &AdmissionRequest, verdict: &Verdict<'_>) -> Vec<String> {
         let prefix = match request.kind.kind.as_str() {
             "Pod" => "",
             "PodTemplate" => "template.",

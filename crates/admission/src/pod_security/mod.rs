@@ -27,8 +27,10 @@ pub use survey::{Breaking, Refused, Survey};
 use crate::{
     cluster::{Namespaces, Pods},
     review::{AdmissionRequest, AdmissionResponse, Recorded},
+    waiver::Waiving,
 };
 use ringfence_pss::Version;
+use std::sync::Arc;
 
 /// The plug-in: its configuration, and what it takes for granted.
 #[derive(Debug, Clone)]
@@ -38,6 +40,7 @@ pub struct PodSecurity {
     latest: Option<Version>,
     limits: Limits,
     hints: bool,
+    waiving: Option<Arc<Waiving>>,
 }
 
 /// What a request comes to.
@@ -54,7 +57,7 @@ impl PodSecurity {
     pub fn new(configuration: PodSecurityConfiguration) -> Result<Self, ConfigError> {
         let defaults = configuration.policy()?;
         let exemptions = configuration.exemptions;
-        Ok(Self { exemptions, defaults, latest: None, limits: Limits::NONE, hints: false })
+        Ok(Self { exemptions, defaults, latest: None, limits: Limits::NONE, hints: false, waiving: None })
     }
 
     /// Judges as a cluster of that version does: its version is the latest there, and stands in for newer ones.
@@ -79,6 +82,18 @@ impl PodSecurity {
         self
     }
 
+    /// Counts waivers, as they are at a moment.
+    #[must_use]
+    pub fn with_waivers(mut self, waiving: Waiving) -> Self {
+        self.waiving = Some(Arc::new(waiving));
+        self
+    }
+
+    /// The waivers that count, if any do.
+    pub fn waiving(&self) -> Option<&Waiving> {
+        self.waiving.as_deref()
+    }
+
     /// The policy where a namespace says nothing.
     pub fn defaults(&self) -> Policy {
         self.defaults
@@ -86,6 +101,16 @@ impl PodSecurity {
 
     /// Answers a request.
     pub fn review<C: Namespaces + Pods + ?Sized>(&self, cluster: &C, request: &AdmissionRequest) -> Review {
+        self.review_with(cluster, request, self.waiving())
+    }
+
+    /// Answers a request, with these waivers.
+    pub fn review_with<C: Namespaces + Pods + ?Sized>(
+        &self,
+        cluster: &C,
+        request: &AdmissionRequest,
+        waiving: Option<&Waiving>,
+    ) -> Review {
         let mut review = match (request.resource.group.as_str(), request.resource.resource.as_str()) {
             ("", "namespaces") => {
                 let mut review = self.review_namespace(cluster, request);
@@ -93,7 +118,7 @@ impl PodSecurity {
                 review.response.recorded = Recorded::default();
                 review
             }
-            ("", "pods") => Review::from(self.review_pod(cluster, request)),
+            ("", "pods") => Review::from(self.review_pod(cluster, request, waiving)),
             _ => Review::from(self.review_workload(cluster, request)),
         };
         review.response.uid.clone_from(&request.uid);
@@ -116,6 +141,7 @@ impl Default for PodSecurity {
             latest: None,
             limits: Limits::NONE,
             hints: false,
+            waiving: None,
         }
     }
 }

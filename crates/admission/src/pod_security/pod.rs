@@ -12,6 +12,7 @@ use crate::{
     field_error::FieldError,
     quote::Quoted,
     review::{AdmissionRequest, AdmissionResponse, GroupVersionResource, Operation},
+    waiver::Waiving,
 };
 use k8s_openapi::api::core::v1::{Namespace, Pod, PodSpec};
 use serde_json::value::RawValue;
@@ -42,10 +43,11 @@ impl PodSecurity {
         let metadata = &pod.metadata;
         let request = AdmissionRequest {
             resource: GroupVersionResource { group: String::new(), version: "v1".into(), resource: "pods".into() },
+            namespace: name.to_owned(),
             name: metadata.name.clone().or_else(|| metadata.generate_name.clone()).unwrap_or_default(),
             ..AdmissionRequest::default()
         };
-        self.evaluate(&request, &policy, &errors, Template { metadata, spec }, true)
+        self.evaluate(&request, &policy, &errors, Template { metadata, spec }, true, self.waiving.as_deref())
     }
 
     /// The policy of a namespace, and what is wrong with its labels.
@@ -60,6 +62,7 @@ impl PodSecurity {
         &self,
         cluster: &C,
         request: &AdmissionRequest,
+        waiving: Option<&Waiving>,
     ) -> AdmissionResponse {
         if IGNORED_SUBRESOURCES.contains(&request.request_sub_resource.as_str()) {
             return allowed();
@@ -93,7 +96,7 @@ impl PodSecurity {
                 return allowed();
             }
         }
-        self.evaluate(request, &policy, &errors, pod.as_template(), true)
+        self.evaluate(request, &policy, &errors, pod.as_template(), true, waiving)
     }
 }
 

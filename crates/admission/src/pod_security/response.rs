@@ -13,6 +13,12 @@ pub(super) const EXEMPT: &str = "exempt";
 pub(super) const ENFORCED: &str = "enforce-policy";
 /// The key of the audit annotation that says what the audit mode objects to.
 pub(super) const VIOLATIONS: &str = "audit-violations";
+/// The key of the audit annotation that names the waivers because of which the request is let through.
+pub(super) const WAIVER: &str = "waived-by";
+/// The key of the audit annotation that names the waivers that were not enough.
+pub(super) const PARTLY: &str = "partly-waived-by";
+/// The key of the audit annotation that says what there was to waive.
+pub(super) const WAIVED: &str = "waived-violations";
 /// The key of the audit annotation that says what went wrong.
 pub(super) const ERROR: &str = "error";
 

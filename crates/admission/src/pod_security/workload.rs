@@ -29,7 +29,7 @@ impl PodSecurity {
         if errors.is_empty() && is_silent(&policy) {
             return allowed();
         }
-        self.evaluate(&AdmissionRequest::default(), &policy, &errors, template, false)
+        self.evaluate(&AdmissionRequest::default(), &policy, &errors, template, false, None)
     }
 
     pub(super) fn review_workload<C: Namespaces + ?Sized>(
@@ -61,7 +61,9 @@ impl PodSecurity {
         let Some(object) = request.object.as_deref() else { return allowed() };
         let json = object.get();
         match identify(json, &request.kind).and_then(|gvk| read(gvk, json)) {
-            Ok(Extracted::Found(template)) => self.evaluate(request, &policy, &errors, template.as_template(), false),
+            Ok(Extracted::Found(template)) => {
+                self.evaluate(request, &policy, &errors, template.as_template(), false, None)
+            }
             Ok(Extracted::Without) => allowed(),
             Ok(Extracted::Foreign(gvk)) => {
                 allowed_with(ERROR, format!("failed to extract pod template: unexpected object type: {gvk}"))

@@ -9,7 +9,7 @@ mod unjudged;
 pub use forbidden::{bad_request, forbidden};
 pub use patch::{Change, Patch, diff};
 pub use read::{ReadError, answer, read};
-pub use recorded::{Evaluation, Recorded};
+pub use recorded::{Controls, Evaluation, Recorded};
 pub use unjudged::{advised, unjudged};
 
 use crate::decode::GroupVersionKind;

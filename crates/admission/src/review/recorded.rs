@@ -1,6 +1,7 @@
 //! What there is to count about a review, as the reference counts it in its metrics.
 
 use crate::pod_security::{LevelVersion, Mode};
+use ringfence_pss::CONTROLS;
 
 /// What happened on the way to an answer.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -11,7 +12,28 @@ pub struct Recorded {
     pub exempt: bool,
     /// Whether something prevented normal evaluation, and if so, whether any at all.
     pub error: Option<bool>,
+    /// The controls that would have refused the request, had they not been waived.
+    pub waived: Controls,
 }
+
+/// Some of the controls of Pod Security.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Controls(u32);
+
+impl Controls {
+    pub(crate) fn add(&mut self, id: &str) {
+        if let Some(at) = CONTROLS.iter().position(|control| control.id == id) {
+            self.0 |= 1 << at;
+        }
+    }
+
+    /// Their IDs, in the order of the standard.
+    pub fn iter(self) -> impl Iterator<Item = &'static str> {
+        CONTROLS.iter().enumerate().filter(move |(at, _)| self.0 & (1 << at) != 0).map(|(_, control)| control.id)
+    }
+}
+
+const _: () = assert!(CONTROLS.len() <= 32, "there is a bit for each control");
 
 /// One policy, evaluated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,8 +47,9 @@ pub struct Evaluation {
 }
 
 impl Recorded {
-    pub(crate) const EXEMPT: Self = Self { evaluations: [None; 3], exempt: true, error: None };
-    pub(crate) const FAILED: Self = Self { evaluations: [None; 3], exempt: false, error: Some(true) };
+    pub(crate) const EXEMPT: Self = Self { evaluations: [None; 3], exempt: true, error: None, waived: Controls(0) };
+    pub(crate) const FAILED: Self =
+        Self { evaluations: [None; 3], exempt: false, error: Some(true), waived: Controls(0) };
 
     pub(crate) fn evaluated(&mut self, mode: Mode, by: LevelVersion, allowed: bool) {
         let slot = match mode {

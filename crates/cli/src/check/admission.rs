@@ -104,6 +104,11 @@ impl Input<'_> {
         let policy = namespace.map_or_else(|_| pod_security.defaults(), |found| pod_security.policy_of(&found).0);
         let Some(spec) = &pod.spec else { return plain() };
         let verdict = pod_security.judge(policy.enforce, &pod.metadata, spec);
+        let verdict = match pod_security.waiving() {
+            // The places of what is waived are not in the way.
+            Some(waiving) => waiving.cover(judge.namespace_of(workload), &pod.metadata, verdict).rest,
+            None => verdict,
+        };
         let standard = Standard { level: policy.enforce.level, versions: Versions::One(policy.enforce.version) };
         let mut diagnostics: Vec<Diagnostic> = Vec::new();
         for finding in verdict.findings() {

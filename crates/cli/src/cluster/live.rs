@@ -64,6 +64,16 @@ impl LiveArgs {
 }
 
 impl Live {
+    /// Lists one kind in one namespace.
+    pub(crate) fn list_in(
+        &self,
+        resource: Resource<'_>,
+        namespace: &str,
+        visit: &mut dyn FnMut(Page),
+    ) -> Result<Listed, ListError> {
+        self.0.list_in(resource, namespace, visit)
+    }
+
     /// The namespace of the context.
     pub(crate) fn namespace(&self) -> &str {
         self.0.namespace()

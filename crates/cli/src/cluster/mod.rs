@@ -10,6 +10,7 @@ mod scan;
 mod scope;
 mod slim;
 mod stream;
+mod waivers;
 
 use std::path::PathBuf;
 
@@ -26,6 +27,7 @@ pub(crate) use pod_security::{
 pub(crate) use scope::Scope;
 pub(crate) use slim::slim;
 pub(crate) use stream::{Raw, each};
+pub(crate) use waivers::WaiverArgs;
 
 /// A cluster's dumps.
 #[derive(Clone, Debug, clap::Args)]
@@ -159,7 +161,10 @@ impl ClusterArgs {
                 Some(platform) => platform == PlatformName::Kubernetes,
                 None => asked.is_without_constraints,
             };
-            let wants = |kind: Kind, asked: &Asked| needs.wants(kind) && !(needs.skips_rights(kind) && idle(asked));
+            // Waivers are asked for where they count, in the one namespace.
+            let wants = |kind: Kind, asked: &Asked| {
+                kind != Kind::Waiver && needs.wants(kind) && !(needs.skips_rights(kind) && idle(asked))
+            };
             let asked = live.each(wants, scope, &mut |object| builder.add("the cluster", object))?;
             namespace = Some(live.namespace().to_owned());
             incomplete |= asked.incomplete;

@@ -21,6 +21,7 @@ impl Needs {
     /// Whether objects of the kind are worth keeping: pods and workloads are most of a dump, and decide nothing here.
     pub(super) fn wants(self, kind: Kind) -> bool {
         match self {
+            _ if kind == Kind::Waiver => matches!(self, Self::Admission | Self::Namespaces | Self::Webhook),
             Self::Admission => !kind.is_workload() && !matches!(kind, Kind::Pod | Kind::ClusterServiceVersion),
             Self::Labels => !kind.is_workload() && kind != Kind::Pod,
             Self::Constraints => kind == Kind::SecurityContextConstraints,

@@ -84,6 +84,7 @@ pub(crate) fn slim(api_version: &str, kind: &str, object: Value) -> Option<Value
         | Kind::ClusterRole
         | Kind::RoleBinding
         | Kind::ClusterRoleBinding => object,
+        Kind::Waiver => pick(object, &["spec"]),
         Kind::ClusterServiceVersion => keep(object, &["status"], |status| only(status, &["reason"])),
     };
     slim.insert("apiVersion".to_owned(), api_version.into());
@@ -117,11 +118,24 @@ fn within(value: Value, name: &str, slim: impl Fn(Value) -> Value) -> Value {
 }
 
 fn slim_metadata(metadata: Value, kind: Kind) -> Value {
-    let names = ["annotations", "generateName", "labels", "managedFields", "name", "namespace", "ownerReferences"];
+    let names = [
+        "annotations",
+        "creationTimestamp",
+        "generateName",
+        "labels",
+        "managedFields",
+        "name",
+        "namespace",
+        "ownerReferences",
+    ];
     let Value::Object(mut metadata) = only(metadata, &names) else { return Value::Null };
     // Who set a label is asked of namespaces only. These are names of fields, never values.
     if kind != Kind::Namespace {
         metadata.remove("managedFields");
+    }
+    // How long a waiver may last is counted from when it was made.
+    if kind != Kind::Waiver {
+        metadata.remove("creationTimestamp");
     }
     if let Some(Value::Object(annotations)) = metadata.get_mut("annotations") {
         let wanted = |name: &str| {

@@ -10,7 +10,7 @@ use ringfence_pss::{Level, Version};
 
 use crate::admit::{AsArgs, Judge, describe};
 use crate::check::{Against, Judged, Judgement, Standard, Versions, is_namespace, judge, ranges};
-use crate::cluster::{ClusterArgs, Needs, PodSecurityArgs, Scope};
+use crate::cluster::{ClusterArgs, Needs, PodSecurityArgs, Scope, WaiverArgs};
 use crate::diagnostic::Diagnostic;
 use crate::exit::Exit;
 use crate::input::{Entry, InputError, Inputs};
@@ -54,6 +54,9 @@ pub(crate) struct Args {
 
     #[command(flatten)]
     pod_security: PodSecurityArgs,
+
+    #[command(flatten)]
+    waivers: WaiverArgs,
 
     #[command(flatten)]
     who: AsArgs,
@@ -150,6 +153,11 @@ pub(crate) fn main(args: &Args) -> Exit {
     let granted = granted(args);
     let scope = Scope::Inputs { inputs: &args.inputs, default: args.who.namespace() };
     let Some(loaded) = args.cluster.load_with(needs(args), scope, granted) else { return Exit::Failure };
+    let pod_security = match args.waivers.load(&args.cluster, &loaded) {
+        Ok(Some(waiving)) => pod_security.with_waivers(waiving),
+        Ok(None) => pod_security,
+        Err(()) => return Exit::Failure,
+    };
     let judge = Judge::new(&loaded, pod_security, &args.who);
     let Some(operators) = args.operators.load(args.cluster.platform_of(&loaded)) else { return Exit::Failure };
     let (newest, platform_version) = (args.kube_version, args.platform_version.as_ref());

@@ -11,7 +11,7 @@ use ringfence_live::Target;
 use ringfence_server::{About, Fail, Limits, Live, Page, Sandbox, Server, Settings, Shut, Source, TlsFiles};
 
 use super::{chain, complain};
-use crate::cluster::{ClusterArgs, Needs, PodSecurityArgs, Scope};
+use crate::cluster::{ClusterArgs, Needs, PodSecurityArgs, Scope, WaiverArgs};
 use crate::exit::Exit;
 use crate::log;
 
@@ -31,6 +31,9 @@ pub(crate) struct Args {
 
     #[command(flatten)]
     pod_security: PodSecurityArgs,
+
+    #[command(flatten)]
+    waivers: WaiverArgs,
 
     /// Where to listen.
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "0.0.0.0:8443")]
@@ -154,7 +157,7 @@ pub(crate) fn main(args: &Args) -> Exit {
         ));
         return Exit::Failure;
     }
-    let pod_security = match args.pod_security.load(None) {
+    let mut pod_security = match args.pod_security.load(None) {
         Ok(pod_security) => {
             pod_security.with_limits(PodLimits { pods: args.max_existing_pods.0 }).with_hints(args.hints)
         }
@@ -170,6 +173,11 @@ pub(crate) fn main(args: &Args) -> Exit {
         if loaded.incomplete && !args.fail_open {
             complain("the cluster could not be read as a whole, and --fail-open was not given");
             return Exit::Failure;
+        }
+        match args.waivers.load(&args.cluster, &loaded) {
+            Ok(Some(waiving)) => pod_security = pod_security.with_waivers(waiving),
+            Ok(None) => {}
+            Err(()) => return Exit::Failure,
         }
         From::Dump(Arc::new(loaded.snapshot))
     };
@@ -234,7 +242,7 @@ fn serve(args: &Args, pod_security: PodSecurity, cluster: From) -> Result<(), Bo
                 let (client, server) = ringfence_live::client(&target).await?;
                 tracing::info!(%server, "watching");
                 about.source = format!("The cluster at {server}, which is watched");
-                Arc::new(Live::start(client, &server))
+                Arc::new(Live::start(client, &server, args.waivers.terms()))
             }
         };
         let mut server = Server::new(settings, listener, tls, pod_security, source)?;

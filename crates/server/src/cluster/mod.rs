@@ -13,6 +13,7 @@ mod pods;
 mod state;
 mod store;
 mod template;
+mod waivers;
 
 use crate::source::{AnyCluster, Source};
 use constraints::{Constraints, Kept};
@@ -21,6 +22,7 @@ use namespaces::Namespaces;
 use pods::Pods;
 use ringfence_admission::cluster::{self, Alike, Kind, LookupError, Platform};
 use ringfence_admission::rbac::Index;
+use ringfence_admission::waiver::{Terms, Waivers};
 use ringfence_live::{Client, Resource};
 use ringfence_scc::SecurityContextConstraints;
 use state::States;
@@ -29,7 +31,7 @@ use std::ops::ControlFlow;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
-use store::watch;
+use store::{watch, watch_in};
 use tokio::sync::Semaphore;
 
 /// How long a namespace that was asked for counts, before it is known from the watch.
@@ -47,6 +49,8 @@ pub struct Live {
     pods: Arc<Pods>,
     constraints: Arc<Constraints>,
     states: Arc<States>,
+    /// Where waivers count.
+    waivers: Option<Arc<waivers::Kept>>,
     recent: Mutex<HashMap<String, (Arc<Namespace>, Instant)>>,
     look_ups: Semaphore,
 }
@@ -58,14 +62,16 @@ impl std::fmt::Debug for Live {
 }
 
 impl Live {
-    /// Begins to watch. Must be called within a tokio runtime; the watches end with it.
-    pub fn start(client: Client, server: &str) -> Arc<Self> {
+    /// Begins to watch, waivers too if there are terms for them. Must be called within a tokio runtime; the watches end
+    /// with it.
+    pub fn start(client: Client, server: &str, waivers: Option<Terms>) -> Arc<Self> {
         let live = Arc::new(Self {
             client,
             namespaces: Arc::default(),
             pods: Arc::default(),
             constraints: Arc::default(),
             states: Arc::default(),
+            waivers: waivers.map(|terms| Arc::new(waivers::Kept::new(terms))),
             recent: Mutex::default(),
             look_ups: Semaphore::new(LOOK_UPS),
         });
@@ -85,6 +91,11 @@ impl Live {
             constraints,
             live.states.of(Kind::SecurityContextConstraints),
         );
+        if let Some(kept) = &live.waivers {
+            let namespace = kept.terms().namespace.clone();
+            let state = live.states.of(Kind::Waiver);
+            watch_in(&live.client, server, resource(Kind::Waiver), namespace, Arc::clone(kept), state);
+        }
         tokio::spawn(Arc::clone(&live).watch_rbac(server.to_owned()));
         live
     }
@@ -143,6 +154,9 @@ impl Source for Arc<Live> {
         if !sccs.is_settled() {
             return Err("the cluster's security context constraints are not known yet");
         }
+        if self.waivers.is_some() && !self.states.of(Kind::Waiver).is_settled() {
+            return Err("the cluster's waivers are not known yet");
+        }
         if sccs.is_present()
             && !(constraints::RBAC.into_iter().all(|kind| self.states.of(kind).is_settled())
                 && self.constraints.is_indexed())
@@ -161,6 +175,10 @@ impl Source for Arc<Live> {
 
     fn pod<'s>(&'s self, namespace: &'s str, name: &'s str) -> Pin<Box<dyn Future<Output = Option<Pod>> + Send + 's>> {
         Box::pin(ringfence_live::get(&self.client, resource(Kind::Pod), Some(namespace), name, LOOK_UP))
+    }
+
+    fn waivers(&self) -> Option<Arc<Waivers>> {
+        self.waivers.as_ref().map(|kept| kept.all())
     }
 
     fn revision(&self) -> u64 {

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 /// The kinds that are watched.
-const WATCHED: [Kind; 7] = [
+const WATCHED: [Kind; 8] = [
     Kind::Namespace,
     Kind::Pod,
     Kind::SecurityContextConstraints,
@@ -15,6 +15,7 @@ const WATCHED: [Kind; 7] = [
     Kind::ClusterRole,
     Kind::RoleBinding,
     Kind::ClusterRoleBinding,
+    Kind::Waiver,
 ];
 
 /// One kind of object.

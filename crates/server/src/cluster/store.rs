@@ -2,7 +2,7 @@
 
 use super::state::State;
 use ringfence_admission::decode::DecodeError;
-use ringfence_live::{Client, Event, Resource, follow};
+use ringfence_live::{Client, Event, Resource, follow, follow_in};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use std::sync::Arc;
@@ -27,7 +27,30 @@ pub(super) fn watch<S: Store>(
     store: Arc<S>,
     state: Arc<State>,
 ) {
-    let tell = move |event: Event<'_>| match event {
+    let tell = teller(resource, store, state);
+    tokio::spawn(follow(client.clone(), server.to_owned(), resource, tell));
+}
+
+/// The same for the objects of one namespace.
+pub(super) fn watch_in<S: Store>(
+    client: &Client,
+    server: &str,
+    resource: Resource<'static>,
+    namespace: String,
+    store: Arc<S>,
+    state: Arc<State>,
+) {
+    let tell = teller(resource, store, state);
+    let (client, server) = (client.clone(), server.to_owned());
+    tokio::spawn(async move { follow_in(client, server, resource, &namespace, tell).await });
+}
+
+fn teller<S: Store>(
+    resource: Resource<'static>,
+    store: Arc<S>,
+    state: Arc<State>,
+) -> impl FnMut(Event<'_>) + Send + 'static {
+    move |event: Event<'_>| match event {
         Event::Listing => store.begin(),
         Event::Is(object) => {
             if let Err(error) = store.put(object) {
@@ -58,8 +81,7 @@ pub(super) fn watch<S: Store>(
             state.failed();
             tracing::warn!(%resource, %error, "cannot follow the cluster; what is known is kept");
         }
-    };
-    tokio::spawn(follow(client.clone(), server.to_owned(), resource, tell));
+    }
 }
 
 /// Namespace and name; empty if there are none.

@@ -3,6 +3,7 @@
 mod counter;
 mod histogram;
 mod pod_security;
+mod waivers;
 
 use std::fmt::Write as _;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -10,6 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 pub(crate) use counter::Counters;
 pub(crate) use histogram::Histogram;
 pub(crate) use pod_security::PodSecurityMetrics;
+pub(crate) use waivers::waivers;
 
 /// Everything that is counted.
 #[derive(Debug)]
@@ -24,6 +26,8 @@ pub(crate) struct Metrics {
     pub(crate) impossible: Counters<1>,
     /// What would have been refused, by webhook.
     pub(crate) advised: Counters<1>,
+    /// Reviews that were let through although they violate, by the control that was waived.
+    pub(crate) waived: Counters<1>,
     /// What went wrong inside, by what it was.
     pub(crate) failures: Counters<1>,
     pub(crate) connections: AtomicU64,
@@ -55,6 +59,11 @@ impl Default for Metrics {
                 "Reviews that would have been refused, and were not because refusals are only advised.",
                 ["webhook"],
             ),
+            waived: Counters::new(
+                "ringfence_waived_total",
+                "Reviews that waivers let through, by control.",
+                ["control"],
+            ),
             failures: Counters::new("ringfence_failures_total", "What went wrong inside.", ["what"]),
             connections: AtomicU64::new(0),
             connections_refused: AtomicU64::new(0),
@@ -77,6 +86,7 @@ impl Metrics {
         self.requests.render(&mut out);
         self.impossible.render(&mut out);
         self.advised.render(&mut out);
+        self.waived.render(&mut out);
         self.failures.render(&mut out);
         self.certificate_reloads.render(&mut out);
         Histogram::describe(

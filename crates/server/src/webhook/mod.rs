@@ -46,7 +46,10 @@ pub(crate) async fn answer(app: &App, hook: Hook, body: &[u8], trace: Option<Tra
         None
     };
     let judge = || match hook {
-        Hook::PodSecurity => app.pod_security.review(&*cluster, &request).response,
+        Hook::PodSecurity => {
+            let waiving = app.waiving();
+            app.pod_security.review_with(&*cluster, &request, waiving.as_ref()).response
+        }
         Hook::MutateConstraints | Hook::ValidateConstraints => {
             constraints::review(app, &cluster, hook, &request, stored.as_ref())
         }
@@ -63,6 +66,9 @@ pub(crate) async fn answer(app: &App, hook: Hook, body: &[u8], trace: Option<Tra
     };
     if hook == Hook::PodSecurity {
         app.metrics.pod_security.record(&request, &response.recorded);
+        for control in response.recorded.waived.iter() {
+            app.metrics.waived.add([control.into()]);
+        }
     }
     log(&request, &response, trace.as_ref());
     let document = encode(&response);
@@ -128,6 +134,12 @@ fn encode(response: &AdmissionResponse) -> Result<Vec<u8>, Refusal> {
 /// Refusals are told; what is let through is told to those who debug. Of the object only its name is told.
 fn log(request: &AdmissionRequest, response: &AdmissionResponse, trace: Option<&Trace>) {
     let (trace, resource) = (trace.map_or("", Trace::id), request.resource.resource.as_str());
+    if let Some(by) = response.audit_annotations.get("waived-by") {
+        tracing::info!(
+            uid = %request.uid, namespace = %request.namespace, name = %request.name, resource,
+            operation = ?request.operation, user = %request.user_info.username, by = %by, trace, "waived"
+        );
+    }
     if let Some(status) = &response.status {
         tracing::info!(
             uid = %request.uid, namespace = %request.namespace, name = %request.name, resource,

@@ -61,7 +61,8 @@ You hold a cluster, or a dump of one:
   serve    Admission webhooks: Pod Security, and security context constraints where there are any
   simulate What a change of labels or configuration would break
   snapshot One dump with what these commands need, and nothing secret
-  sync     Which pod-security labels OpenShift's synchroniser gives each namespace, and because of whom
+  sync     Which pod-security labels OpenShift's synchroniser gives each namespace, and because of whom; --watch gives
+           them, and ranges of users
 
 Options:
 {options}

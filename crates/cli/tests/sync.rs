@@ -33,10 +33,27 @@ fn enforcing_may_be_left_to_others() {
 }
 
 #[test]
-fn nothing_is_changed_from_here() {
-    let ran = ringfence(["sync", "--cluster", CLUSTER], "");
-    assert_eq!((ran.code, &*ran.out), (2, ""));
-    assert!(ran.err.contains("--dry-run"), "{}", ran.err);
+fn to_say_what_would_be_set_is_the_default() {
+    let said = ringfence(["sync", "--cluster", CLUSTER], "");
+    assert_eq!(said.out, ringfence(["sync", "--dry-run", "--cluster", CLUSTER], "").out);
+    assert_eq!(said.code, 1);
+}
+
+#[test]
+fn controllers_want_a_running_cluster_and_times_and_ranges_that_fit() {
+    let nowhere = ["sync", "--watch", "--kubeconfig", "/nowhere", "--no-sandbox"];
+    let of = |more: &[&'static str]| ringfence(nowhere.into_iter().chain(more.iter().copied()), "");
+    for (more, words) in [
+        (&["--cluster", CLUSTER][..], "cannot be used with"),
+        (&["--uid-range", "0-99/10"], "has root in it"),
+        (&["--mcs-range", "s0:/2,100"], "has levels for only 990 namespaces with 5 each"),
+        (&["--lease-duration", "5"], "must be longer than the renew deadline"),
+        (&[], "cannot read the kubeconfig /nowhere"),
+    ] {
+        let ran = of(more);
+        assert_eq!((ran.code, &*ran.out), (2, ""), "{more:?}");
+        assert!(ran.err.contains(words), "{more:?}: {}", ran.err);
+    }
 }
 
 #[test]

@@ -80,6 +80,11 @@ impl Client {
         self.send(Method::PATCH, path, &[("content-type", "application/merge-patch+json")], Some(change)).unwrap()
     }
 
+    /// Applies a configuration on the server's side, as the field manager that the path's query names.
+    pub fn apply(&self, path: &str, configuration: &Value) -> Answer {
+        self.send(Method::PATCH, path, &[("content-type", "application/apply-patch+yaml")], Some(configuration)).unwrap()
+    }
+
     /// Deletes an object.
     pub fn delete(&self, path: &str) -> Answer {
         self.send(Method::DELETE, path, &[], None).unwrap()

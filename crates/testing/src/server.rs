@@ -128,7 +128,10 @@ impl ApiServer {
             ("initial-advertise-peer-urls", format!("http://127.0.0.1:{peer}")),
             ("initial-cluster", format!("test=http://127.0.0.1:{peer}")),
         ];
-        let commands = [command(assets, "etcd", &of_etcd), command(assets, "kube-apiserver", &arguments)];
+        let commands = [
+            ("etcd", command(assets, "etcd", &of_etcd)),
+            ("kube-apiserver", command(assets, "kube-apiserver", &arguments)),
+        ];
         let guard = guard(folder.path(), &commands);
         let certificate = authority.client("admin", Some("system:masters"));
         let kubeconfig = write_kubeconfig(
@@ -173,6 +176,24 @@ impl ApiServer {
     fn is_gone(&self) -> bool {
         let process = fs::read_to_string(self.folder().join("kube-apiserver.pid")).unwrap_or_default();
         !process.is_empty() && !Path::new("/proc").join(process.trim()).join("exe").exists()
+    }
+
+    /// Kills the API server, and leaves etcd alone, so that it can come back with all that it knew.
+    pub fn stop(&self) {
+        let process = fs::read_to_string(self.folder().join("kube-apiserver.pid")).unwrap();
+        let killed = Command::new("kill").args(["-9", process.trim()]).status().unwrap();
+        assert!(killed.success());
+        while !self.is_gone() {
+            sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// Starts it again after [`ApiServer::stop`], and waits for it.
+    pub fn start_again(&self) {
+        let mut shell = Command::new("sh");
+        shell.args(["-c", "trap '' HUP INT TERM; . ./kube-apiserver.start"]).current_dir(self.folder());
+        let started = shell.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status().unwrap();
+        assert!(started.success() && self.wait(), "the API server does not come back");
     }
 
     /// Where it is.
@@ -296,7 +317,7 @@ fn command(assets: &Path, program: &str, arguments: &[(&str, String)]) -> String
     for (name, value) in arguments {
         line += &format!(" {}", quoted(&format!("--{name}={value}")));
     }
-    format!("{line} </dev/null >{program}.log 2>&1 & pids=\"$pids $!\"; echo $! >{program}.pid\n")
+    format!("{line} </dev/null >>{program}.log 2>&1 & echo $! >{program}.pid\n")
 }
 
 fn quoted(text: &str) -> String {
@@ -304,13 +325,15 @@ fn quoted(text: &str) -> String {
 }
 
 /// Starts the programs under a shell that ends them, and removes the directory, when its standard input does: when
-/// the server is dropped or this program ends.
-fn guard(folder: &Path, commands: &[String; 2]) -> Child {
-    let folder = folder.to_str().unwrap();
+/// the server is dropped or this program ends. Each program's line is kept beside its process id, to start it again.
+fn guard(folder: &Path, commands: &[(&str, String); 2]) -> Child {
+    for (program, line) in commands {
+        fs::write(folder.join(format!("{program}.start")), line).unwrap();
+    }
+    let folder = quoted(folder.to_str().unwrap());
+    let starts: String = commands.iter().map(|(program, _)| format!(". ./{program}.start\n")).collect();
     let script = format!(
-        "cd {0} || exit\ntrap '' HUP INT TERM\npids=\n{1}read -r _\nkill -9 $pids\nwait\ncd /\nrm -rf {0}\n",
-        quoted(folder),
-        commands.concat()
+        "cd {folder} || exit\ntrap '' HUP INT TERM\n{starts}read -r _\nkill -9 $(cat ./*.pid)\nwait\ncd /\nrm -rf {folder}\n"
     );
     let mut guard = Command::new("sh");
     guard.args(["-c", &script]).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()

@@ -10,10 +10,12 @@ mod describe;
 mod level;
 mod owner;
 mod plan;
+mod write;
 
 pub use control::{Uncontrolled, is_payload_namespace};
 pub use convert::{ConvertError, convert};
-pub use plan::{Because, Outcome, Plan, Settings, Skip, plan, plan_namespace};
+pub use plan::{Because, Outcome, Plan, Settings, Skip, is_always_privileged, plan, plan_namespace};
+pub use write::Apply;
 
 use crate::cluster::Kind;
 
@@ -34,5 +36,7 @@ pub const CONTROL_LABEL: &str = "security.openshift.io/scc.podSecurityLabelSync"
 pub const MINIMALLY_SUFFICIENT: &str = "security.openshift.io/MinimallySufficientPodSecurityStandard";
 /// The synchroniser's name as a field manager.
 pub const MANAGER: &str = "pod-security-admission-label-synchronization-controller";
-/// The field manager under which the synchroniser used to write.
-const FORMER_MANAGER: &str = "cluster-policy-controller";
+/// The name as a field manager of the controller that keeps the privileged namespaces privileged.
+pub const PRIVILEGED_MANAGER: &str = "privileged-namespaces-psa-label-syncer";
+/// The field manager under which the synchroniser used to write, and under which ranges are allocated still.
+pub const FORMER_MANAGER: &str = "cluster-policy-controller";

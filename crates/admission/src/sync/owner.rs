@@ -62,6 +62,11 @@ impl<'m> Owners<'m> {
         self.by_annotation.get(annotation)?.iter().find(|manager| **manager != MANAGER).copied()
     }
 
+    /// Whether an annotation is the synchroniser's, perhaps with others.
+    pub(super) fn is_our_annotation(&self, annotation: &str) -> bool {
+        self.by_annotation.get(annotation).is_some_and(|managers| managers.contains(MANAGER))
+    }
+
     /// Several may have set the same value. Then it is the synchroniser's if it ever wrote under its former name,
     /// which takes the label over, and otherwise theirs, because to change it would be a conflict.
     pub(super) fn of(&self, label: &str) -> Owner<'m> {

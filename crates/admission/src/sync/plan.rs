@@ -137,6 +137,11 @@ pub fn plan_namespace(cluster: &(impl Cluster + ?Sized), namespace: &Namespace, 
     one(cluster, &constraints(cluster), namespace, settings)
 }
 
+/// Whether a namespace is one of those that are always privileged.
+pub fn is_always_privileged(name: &str) -> bool {
+    matches!(name, "default" | "kube-system" | "kube-public")
+}
+
 fn constraints(cluster: &(impl Cluster + ?Sized)) -> Vec<SecurityContextConstraints> {
     let mut all = Vec::new();
     cluster.each_constraint(&mut |scc| all.push(scc.clone()));
@@ -152,7 +157,7 @@ fn one(
     settings: Settings,
 ) -> Plan {
     let mut plan = Plan::untouched(namespace);
-    if matches!(plan.namespace.as_str(), "default" | "kube-system" | "kube-public") {
+    if is_always_privileged(&plan.namespace) {
         plan.make_privileged();
         return plan;
     }

@@ -20,6 +20,7 @@ pub(crate) mod serve;
 pub(crate) mod simulate;
 pub(crate) mod snapshot;
 pub(crate) mod sync;
+mod sync_watch;
 pub(crate) mod uninstall;
 pub(crate) mod volume;
 

@@ -5,25 +5,35 @@ use std::io::{self, Write};
 use anstyle::Style;
 use ringfence_admission::sync::{Outcome, Plan, Settings, plan};
 
+use super::sync_watch::{self, WatchArgs};
 use crate::cluster::{ClusterArgs, Needs, Scope};
 use crate::exit::Exit;
 use crate::view::clean;
 use crate::yaml;
 
-/// Which pod-security labels OpenShift's synchroniser gives each namespace, and because of whom
+/// Which pod-security labels OpenShift's synchroniser gives each namespace, and because of whom; --watch gives them
 ///
 /// For every namespace: whether the synchroniser looks after it, the level that its service accounts come to through
 /// the security context constraints that they may use, the labels that follow, and the service account, binding and
-/// constraint that make the level no stricter.
+/// constraint that make the level no stricter. Nothing is changed.
+///
+/// With --watch it does so, as a controller of the running cluster: that of its own pod, or the one kubectl would ask.
+/// It also keeps the privileged namespaces privileged and gives namespaces their ranges of users, groups and SELinux
+/// levels. Of several replicas one leads.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
     #[command(flatten)]
     cluster: ClusterArgs,
 
-    /// Change nothing, only say what would be set.
+    /// Change nothing, only say what would be set. This is the default; with --watch, the API server checks each write
+    /// without keeping it, and a line of JSON says what it would have been.
     #[arg(long)]
     dry_run: bool,
+
+    /// Run as controllers, and set what is to be set.
+    #[arg(long, conflicts_with_all = ["dumps", "platform", "namespaces"])]
+    watch: bool,
 
     /// Only this namespace; may be repeated.
     #[arg(short, long = "namespace", value_name = "NAMESPACE")]
@@ -36,15 +46,21 @@ pub(crate) struct Args {
     /// How to print.
     #[arg(short, long, value_name = "FORMAT", default_value = "text")]
     output: Format,
+
+    #[command(flatten)]
+    controllers: WatchArgs,
 }
 
 const EXAMPLES: &str = "\
 Examples:
-  ringfence sync --dry-run --cluster dump.yaml           what would be set, and because of whom
-  ringfence sync --dry-run --cluster dump.yaml -n shop   one namespace
-  ringfence sync --dry-run --cluster dumps/ -o json      for programs
+  ringfence sync --cluster dump.yaml           what would be set, and because of whom
+  ringfence sync --cluster dump.yaml -n shop   one namespace
+  ringfence sync --cluster dumps/ -o json      for programs
+  ringfence sync --watch --dry-run             what the controllers would write to the running cluster, line by line
+  ringfence sync --watch                       write it, and go on
 
-Exit status: 0 every label is as it should be, 1 some would change, 2 something could not be read.";
+Exit status: 0 every label is as it should be, or --watch was told to end, 1 some would change, 2 something could not be
+read or run.";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 enum Format {
@@ -62,9 +78,11 @@ const MOST_REASONS: usize = 3;
 const NAME: Style = Style::new().bold();
 
 pub(crate) fn main(args: &Args) -> Exit {
-    if !args.dry_run {
-        super::complain("only `sync --dry-run` works on a dump: it says what would be set and changes nothing");
-        return Exit::Failure;
+    let settings = Settings { enforcing: !args.no_enforce };
+    if args.watch {
+        // A dump is refused before this.
+        let target = args.cluster.running().unwrap_or_default();
+        return sync_watch::main(&args.controllers, &target, settings, args.dry_run);
     }
     if !args.cluster.is_given() {
         super::complain(
@@ -73,7 +91,7 @@ pub(crate) fn main(args: &Args) -> Exit {
         return Exit::Failure;
     }
     let Some(loaded) = args.cluster.load(Needs::Labels, Scope::Named(&args.namespaces)) else { return Exit::Failure };
-    let mut plans = plan(&loaded.snapshot, Settings { enforcing: !args.no_enforce });
+    let mut plans = plan(&loaded.snapshot, settings);
     let mut exit = if loaded.incomplete { Exit::Failure } else { Exit::Clean };
     if !args.namespaces.is_empty() {
         plans.retain(|plan| args.namespaces.contains(&plan.namespace));

@@ -1,0 +1,86 @@
+//! The ranges of namespaces.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+
+use crate::running::Running;
+use crate::{account, annotation, eventually, get, levels, modes, namespace, server};
+
+const UID: &str = "openshift.io/sa.scc.uid-range";
+const RECORD: &str = "/api/v1/namespaces/ringfence/configmaps/ringfence-scc-uid";
+
+/// Everybody's range.
+pub(crate) fn all(server: &ringfence_testing::ApiServer) -> Vec<String> {
+    let list = server.admin().get("/api/v1/namespaces").body;
+    let range = |namespace: &Value| namespace["metadata"]["annotations"][UID].as_str().map(str::to_owned);
+    list["items"].as_array().unwrap().iter().filter_map(range).collect()
+}
+
+#[test]
+fn namespaces_by_the_hundred_get_ranges_of_their_own_and_labels() {
+    let Some(server) = server() else { return };
+    let first = Running::start(&server, &[]);
+    let second = Running::start(&server, &[]);
+    for i in 0..100 {
+        let name = format!("n{i}");
+        server.create(&namespace(&name, &json!({})));
+        server.create(&account(&name, "default"));
+    }
+    eventually("a range for each", &true, || all(&server).len() >= 100 + 5);
+    let ranges = all(&server);
+    let different: BTreeSet<&String> = ranges.iter().collect();
+    assert_eq!(different.len(), ranges.len(), "{ranges:?}");
+    assert!(ranges.iter().all(|range| range.starts_with('1') && range.ends_with("0000/10000")), "{ranges:?}");
+    for i in 0..100 {
+        eventually("labelled", &modes("restricted", "restricted"), || levels(&server, &format!("n{i}")));
+    }
+    let namespace = get(&server, "n7");
+    let annotations = &namespace["metadata"]["annotations"];
+    assert_eq!(annotations["openshift.io/sa.scc.supplemental-groups"], annotations[UID]);
+    assert!(annotations["openshift.io/sa.scc.mcs"].as_str().unwrap().starts_with("s0:c"), "{annotations}");
+    let entries = namespace["metadata"]["managedFields"].as_array().unwrap();
+    let owner = entries.iter().find(|entry| entry["fieldsV1"]["f:metadata"]["f:annotations"][format!("f:{UID}")].is_object());
+    let owner = owner.unwrap();
+    assert_eq!((&owner["manager"], &owner["operation"]), (&json!("cluster-policy-controller"), &json!("Apply")));
+    let leads = |running: &Running| running.ask("/metrics").contains("\nringfence_leader 1\n");
+    assert!(leads(&first) != leads(&second), "one of them leads");
+}
+
+#[test]
+fn doubles_made_by_hand_are_told_and_what_is_there_is_never_given_again() {
+    let Some(server) = server() else { return };
+    let with = |name: &str, range: &str| {
+        let mut object = namespace(name, &json!({}));
+        object["metadata"]["annotations"] = json!({UID: range});
+        server.create(&object);
+    };
+    with("a", "1000000000/10000");
+    with("b", "1000000000/10000");
+    with("c", "1000010000/10000");
+    let mut running = Running::start(&server, &["--controllers", "ranges"]);
+    running.until_said("two namespaces have one range of users; nothing was changed", 1);
+    server.create(&namespace("d", &json!({})));
+    eventually("a range", &true, || annotation(&server, "d", UID).is_some());
+    let ranges = all(&server);
+    let different: BTreeSet<&String> = ranges.iter().collect();
+    assert_eq!(different.len() + 1, ranges.len(), "only those made by hand are double: {ranges:?}");
+    assert_eq!(annotation(&server, "b", UID).as_deref(), Some("1000000000/10000"));
+    assert!(running.ask("/metrics").contains("\nringfence_ranges_duplicates 1\n"));
+    // The record is lost while nobody looks: it is made anew from the namespaces.
+    running.signal("TERM");
+    assert_eq!(running.ended(), Some(0));
+    assert_eq!(server.admin().delete(RECORD).code, 200);
+    let before = all(&server);
+    let running = Running::start(&server, &["--controllers", "ranges"]);
+    server.create(&namespace("e", &json!({})));
+    eventually("a range", &true, || annotation(&server, "e", UID).is_some());
+    assert!(!before.contains(&annotation(&server, "e", UID).unwrap()));
+    // And once more, while it runs.
+    assert_eq!(server.admin().delete(RECORD).code, 200);
+    let before = all(&server);
+    server.create(&namespace("f", &json!({})));
+    eventually("a range", &true, || annotation(&server, "f", UID).is_some());
+    assert!(!before.contains(&annotation(&server, "f", UID).unwrap()));
+    drop(running);
+}

@@ -107,7 +107,7 @@ mod tests {
     #[test]
     fn labels_are_those_that_upstream_gives() {
         let range = McsRange::default();
-        // From upstream's own test of labels at offsets, and the second namespace of a new cluster.
+        // The first is that of upstream's own test. The others follow from the rank of a combination.
         for (number, label) in [(0, "s0:c1,c0"), (1, "s0:c2,c0"), (2, "s0:c2,c1"), (5, "s0:c3,c2"), (523_775, "s0:c1023,c1022")] {
             assert_eq!(range.label(number).as_deref(), Some(label), "{number}");
         }

@@ -123,12 +123,7 @@ impl Queue {
 
     pub(crate) fn depth(&self) -> Depth {
         let state = self.state();
-        Depth {
-            ready: state.waiting.len(),
-            failing: state.failures.len(),
-            adds: state.adds,
-            retries: state.retries,
-        }
+        Depth { ready: state.waiting.len(), failing: state.failures.len(), adds: state.adds, retries: state.retries }
     }
 }
 

@@ -144,13 +144,8 @@ pub async fn run(client: Client, server: &str, options: Options) -> Result<(), R
     }
     let has = |which| options.controllers.contains(&which);
     let fence = Fence::new(if election.is_some() { Term::Idle } else { Term::Alone });
-    let writer = Writer::new(
-        client.clone(),
-        fence.clone(),
-        options.writes_per_second,
-        options.burst,
-        options.dry_run.is_some(),
-    );
+    let writer =
+        Writer::new(client.clone(), fence.clone(), options.writes_per_second, options.burst, options.dry_run.is_some());
     let (writer, cache, report) = (Arc::new(writer), Arc::new(Cache::default()), Report(options.dry_run));
     let kinds: &'static [Kind] = if has(Which::Sync) { &NEEDS } else { &[Kind::Namespace] };
     let new_work = |which| has(which).then(Arc::<Work>::default);

@@ -82,7 +82,8 @@ impl Client {
 
     /// Applies a configuration on the server's side, as the field manager that the path's query names.
     pub fn apply(&self, path: &str, configuration: &Value) -> Answer {
-        self.send(Method::PATCH, path, &[("content-type", "application/apply-patch+yaml")], Some(configuration)).unwrap()
+        self.send(Method::PATCH, path, &[("content-type", "application/apply-patch+yaml")], Some(configuration))
+            .unwrap()
     }
 
     /// Deletes an object.

@@ -124,12 +124,7 @@ pub(crate) fn main(args: &WatchArgs, target: &Target, labels: Settings, dry_run:
     }
 }
 
-fn watch(
-    args: &WatchArgs,
-    target: &Target,
-    labels: Settings,
-    dry_run: bool,
-) -> Result<(), Box<dyn std::error::Error>> {
+fn watch(args: &WatchArgs, target: &Target, labels: Settings, dry_run: bool) -> Result<(), Box<dyn std::error::Error>> {
     let ranges =
         Ranges { uids: args.uid_range, levels: args.mcs_range.clone(), levels_each: args.mcs_labels_per_namespace };
     let controllers: BTreeSet<Which> = args.controllers.iter().map(|name| (*name).into()).collect();
@@ -166,7 +161,9 @@ fn watch(
         let (client, server) = ringfence_live::client(target).await?;
         let namespace = args.lease_namespace.clone().unwrap_or_else(|| client.default_namespace().to_owned());
         if !is_name(&namespace) || !is_name(&args.lease_name) {
-            return Err(format!("{namespace:?} and {:?} cannot be the lease's namespace and name", args.lease_name).into());
+            return Err(
+                format!("{namespace:?} and {:?} cannot be the lease's namespace and name", args.lease_name).into()
+            );
         }
         let identity = election.as_ref().map(|election| &*election.identity);
         let address = address.map(|address| address.to_string());

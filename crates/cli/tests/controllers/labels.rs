@@ -81,9 +81,11 @@ fn labels_follow_accounts_bindings_roles_and_constraints() {
     eventually("restricted, being of another namespace", &modes("restricted", "restricted"), now);
     // A binding for all service accounts of the cluster.
     server.create(&role("privileged"));
-    server.create(&json!({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRoleBinding", "metadata": {"name": "all"},
+    server.create(
+        &json!({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRoleBinding", "metadata": {"name": "all"},
         "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "use-privileged"},
-        "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "Group", "name": "system:serviceaccounts"}]}));
+        "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "Group", "name": "system:serviceaccounts"}]}),
+    );
     eventually("privileged for all", &modes("privileged", "privileged"), now);
     server.admin().delete("/apis/rbac.authorization.k8s.io/v1/clusterrolebindings/all");
     eventually("restricted again", &modes("restricted", "restricted"), now);
@@ -112,7 +114,11 @@ fn others_keep_the_labels_that_they_set_and_get_them_back() {
     let Some((ok, said)) = run(&apply) else { return };
     assert!(!ok && said.contains(MANAGER), "{said}");
     // By force it is theirs.
-    assert!(run(&["apply", "--server-side", "--validate=false", "--force-conflicts", "-f", manifest.to_str().unwrap()]).unwrap().0);
+    assert!(
+        run(&["apply", "--server-side", "--validate=false", "--force-conflicts", "-f", manifest.to_str().unwrap()])
+            .unwrap()
+            .0
+    );
     eventually("theirs", &modes("baseline", "restricted"), now);
     // A change of level leaves it alone, and follows with the others.
     server.create(&role("privileged"));
@@ -137,7 +143,9 @@ fn others_keep_the_labels_that_they_set_and_get_them_back() {
     eventually("forced", &modes("restricted", "restricted"), now);
     // Left alone by its own wish, whatever comes.
     assert!(run(&["label", "--overwrite", "namespace", "shop", &format!("{CONTROL}=false")]).unwrap().0);
-    assert!(run(&["label", "--overwrite", "namespace", "shop", "pod-security.kubernetes.io/enforce=privileged"]).unwrap().0);
+    assert!(
+        run(&["label", "--overwrite", "namespace", "shop", "pod-security.kubernetes.io/enforce=privileged"]).unwrap().0
+    );
     with_account(&server, "after", &json!({}));
     eventually("later ones are done", &modes("restricted", "restricted"), || levels(&server, "after"));
     assert_eq!(now(), modes("privileged", "restricted"));
@@ -207,7 +215,9 @@ fn the_privileged_namespaces_stay_so_and_the_platforms_own_are_left_alone() {
     for name in ["default", "kube-system", "kube-public"] {
         eventually(name, &modes("privileged", "privileged"), || levels(&server, name));
         let path = format!("/api/v1/namespaces/{name}");
-        server.admin().patch(&path, &json!({"metadata": {"labels": {"pod-security.kubernetes.io/warn": "restricted"}}}));
+        server
+            .admin()
+            .patch(&path, &json!({"metadata": {"labels": {"pod-security.kubernetes.io/warn": "restricted"}}}));
         eventually(name, &modes("privileged", "privileged"), || levels(&server, name));
     }
     eventually("asked for", &modes("restricted", "restricted"), || levels(&server, "openshift-asks"));

@@ -40,7 +40,8 @@ fn namespaces_by_the_hundred_get_ranges_of_their_own_and_labels() {
     assert_eq!(annotations["openshift.io/sa.scc.supplemental-groups"], annotations[UID]);
     assert!(annotations["openshift.io/sa.scc.mcs"].as_str().unwrap().starts_with("s0:c"), "{annotations}");
     let entries = namespace["metadata"]["managedFields"].as_array().unwrap();
-    let owner = entries.iter().find(|entry| entry["fieldsV1"]["f:metadata"]["f:annotations"][format!("f:{UID}")].is_object());
+    let owner =
+        entries.iter().find(|entry| entry["fieldsV1"]["f:metadata"]["f:annotations"][format!("f:{UID}")].is_object());
     let owner = owner.unwrap();
     assert_eq!((&owner["manager"], &owner["operation"]), (&json!("cluster-policy-controller"), &json!("Apply")));
     let leads = |running: &Running| running.ask("/metrics").contains("\nringfence_leader 1\n");

@@ -1,6 +1,6 @@
 //! Controllers that run.
 
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::io::{BufReader, Read as _, Write as _};
 use std::net::TcpStream;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
@@ -26,7 +26,14 @@ impl Running {
         let token = server.token("ringfence", "ringfence-controllers", false);
         let kubeconfig = server.kubeconfig_of("ringfence-controllers", Who::Token(&token));
         let mut command = Command::new(env!("CARGO_BIN_EXE_ringfence"));
-        command.args(["sync", "--watch", "--kubeconfig", kubeconfig.to_str().unwrap(), "--lease-namespace", "ringfence"]);
+        command.args([
+            "sync",
+            "--watch",
+            "--kubeconfig",
+            kubeconfig.to_str().unwrap(),
+            "--lease-namespace",
+            "ringfence",
+        ]);
         command.args(["--retry-period", "1", "--qps", "500"]);
         if !more.contains(&"--lease-duration") {
             command.args(["--lease-duration", "6", "--renew-deadline", "4"]);

@@ -79,8 +79,7 @@ impl Cache {
     ) {
         for kind in kinds {
             let (cache, told, kind) = (Arc::clone(self), told.clone(), *kind);
-            let resource =
-                Resource { api_version: kind.api_version(), plural: kind.resource(), kind: kind.as_str() };
+            let resource = Resource { api_version: kind.api_version(), plural: kind.resource(), kind: kind.as_str() };
             let tell = move |event: Event<'_>| cache.tell(kind, &event, &told);
             tokio::spawn(follow(client.clone(), server.to_owned(), resource, tell));
         }
@@ -111,9 +110,12 @@ impl Cache {
         if !self.rbac_changed.load(Relaxed) {
             return;
         }
-        let wait = self.index.lock().unwrap_or_else(PoisonError::into_inner).made.and_then(|(at, took)| {
-            (took * 10).min(Duration::from_secs(1)).checked_sub(at.elapsed())
-        });
+        let wait = self
+            .index
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .made
+            .and_then(|(at, took)| (took * 10).min(Duration::from_secs(1)).checked_sub(at.elapsed()));
         if let Some(wait) = wait {
             tokio::time::sleep(wait).await;
         }

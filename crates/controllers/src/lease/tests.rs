@@ -36,8 +36,10 @@ impl Leases for Link {
     }
 
     async fn create(&self, wanted: &Lease) -> Result<Lease, String> {
-        self.ask(|(lease, version)| if lease.is_some() { Err("exists".into()) } else { Ok(put(lease, version, wanted)) })
-            .await
+        self.ask(
+            |(lease, version)| if lease.is_some() { Err("exists".into()) } else { Ok(put(lease, version, wanted)) },
+        )
+        .await
     }
 
     async fn update(&self, wanted: &Lease) -> Result<Lease, String> {

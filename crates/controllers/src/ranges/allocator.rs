@@ -127,10 +127,8 @@ impl<S: Store> Allocator<S> {
         let Some((number, block)) = number.and_then(|number| Some((number, uids.block(number)?))) else {
             return Err(AllocateError::Full(record.range));
         };
-        let mut annotations = BTreeMap::from([
-            (UID_RANGE.to_owned(), block.clone()),
-            (SUPPLEMENTAL_GROUPS.to_owned(), block.clone()),
-        ]);
+        let mut annotations =
+            BTreeMap::from([(UID_RANGE.to_owned(), block.clone()), (SUPPLEMENTAL_GROUPS.to_owned(), block.clone())]);
         let level = match namespace.annotations.get(MCS) {
             Some(own) => own.clone(),
             None => self.ranges.level(number).ok_or(AllocateError::NoLabel(block))?,
@@ -203,7 +201,8 @@ impl<S: Store> Allocator<S> {
         }
         unused.keys().for_each(|number| taken.insert(*number));
         (repaired.unused, repaired.taken) = (unused.len(), taken.len());
-        let (uid, version) = old.as_ref().map(|record| (record.uid.clone(), record.version.clone())).unwrap_or_default();
+        let (uid, version) =
+            old.as_ref().map(|record| (record.uid.clone(), record.version.clone())).unwrap_or_default();
         let freed = old.as_ref().map_or(0, |record| record.freed) + u64::from(repaired.freed > 0);
         let mut record = Record { range: uids.to_string(), taken, freed, uid, version };
         // What is not written down is not seen.

@@ -108,13 +108,18 @@ mod tests {
     fn labels_are_those_that_upstream_gives() {
         let range = McsRange::default();
         // The first is that of upstream's own test. The others follow from the rank of a combination.
-        for (number, label) in [(0, "s0:c1,c0"), (1, "s0:c2,c0"), (2, "s0:c2,c1"), (5, "s0:c3,c2"), (523_775, "s0:c1023,c1022")] {
+        for (number, label) in
+            [(0, "s0:c1,c0"), (1, "s0:c2,c0"), (2, "s0:c2,c1"), (5, "s0:c3,c2"), (523_775, "s0:c1023,c1022")]
+        {
             assert_eq!(range.label(number).as_deref(), Some(label), "{number}");
         }
         assert_eq!(range.label(523_776), None);
         let five: McsRange = "system_u:object_r:svirt_t:s0/5".parse().unwrap();
         assert_eq!(five.label(0).as_deref(), Some("system_u:object_r:svirt_t:s0:c4,c3,c2,c1,c0"));
-        assert_eq!(five.label(five.labels() - 1).as_deref(), Some("system_u:object_r:svirt_t:s0:c1023,c1022,c1021,c1020,c1019"));
+        assert_eq!(
+            five.label(five.labels() - 1).as_deref(),
+            Some("system_u:object_r:svirt_t:s0:c1023,c1022,c1021,c1020,c1019")
+        );
     }
 
     #[test]
@@ -122,7 +127,8 @@ mod tests {
         let range: McsRange = "s0:/3,12".parse().unwrap();
         let labels: HashSet<String> = (0..range.labels()).map(|number| range.label(number).unwrap()).collect();
         assert_eq!(labels.len(), 220);
-        let highest = labels.iter().flat_map(|label| label.split([':', ',']).skip(1)).map(|c| c[1..].parse::<u64>().unwrap());
+        let highest =
+            labels.iter().flat_map(|label| label.split([':', ',']).skip(1)).map(|c| c[1..].parse::<u64>().unwrap());
         assert_eq!(highest.max(), Some(11));
     }
 

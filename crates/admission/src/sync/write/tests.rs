@@ -40,10 +40,7 @@ fn everything_is_applied_where_nobody_set_anything() {
     assert_eq!((apply.manager, apply.force, apply.labels.len()), (MANAGER, false, 6));
     assert_eq!(apply.annotations[MINIMALLY_SUFFICIENT], "restricted");
     let sent = apply.configuration(&namespace);
-    assert_eq!(
-        (&sent["metadata"]["uid"], &sent["metadata"]["labels"][ENFORCE]),
-        (&json!("u"), &json!("restricted"))
-    );
+    assert_eq!((&sent["metadata"]["uid"], &sent["metadata"]["labels"][ENFORCE]), (&json!("u"), &json!("restricted")));
 }
 
 #[test]

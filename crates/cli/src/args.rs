@@ -5,7 +5,7 @@ use clap::{Parser, Subcommand};
 
 use crate::commands::{
     check, docker, exec, explain, image, install, logs, node, operator, prove, ps, read, rm, run, scc, serve, simulate,
-    snapshot, sync, uninstall, volume,
+    snapshot, sync, uninstall, verify, volume,
 };
 use crate::exit::Exit;
 
@@ -52,6 +52,7 @@ You hold this machine:
   exec     Run a command in one of their containers, with all that the container has and nothing else
   logs     What a container has printed
   rm       End pods, and remove what they leave
+  verify   Hold running processes against what their pods declare
   volume   Give a volume to a group, as the kubelet does for fsGroup
 
 You hold a cluster, or a dump of one:
@@ -91,6 +92,7 @@ enum Command {
     Snapshot(snapshot::Args),
     Sync(sync::Args),
     Uninstall(uninstall::Args),
+    Verify(verify::Args),
     Volume(volume::Args),
 }
 
@@ -132,6 +134,7 @@ impl Cli {
             Command::Snapshot(args) => snapshot::main(&args),
             Command::Sync(args) => sync::main(&args),
             Command::Uninstall(args) => uninstall::main(&args),
+            Command::Verify(args) => verify::main(&args),
             Command::Volume(args) => volume::main(&args),
         }
     }

@@ -26,6 +26,7 @@ mod pull;
 mod render;
 mod running;
 mod store;
+mod verify;
 mod view;
 mod yaml;
 

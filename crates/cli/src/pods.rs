@@ -78,37 +78,48 @@ pub(crate) fn for_each_with(
                 continue;
             }
         };
-        let source = entry.name();
-        let documents = ringfence_manifest::read(&bytes);
-        for document in &documents {
-            let place = Place { source: &source, document, documents: &documents, notes: &[] };
-            if let Some(error) = document.error() {
-                let title = format!("document {}", document.index() + 1);
-                let (line, column) = (error.location.line, error.location.column);
-                each(place, Item::Broken { title, line, column, message: error.message.clone() })?;
-                continue;
-            }
-            for item in operators.items(document) {
-                match item {
-                    ringfence_operators::Item::Workload(Ok(workload)) => {
-                        seen.workloads += 1;
-                        each(place, Item::Workload(&workload))?;
-                    }
-                    ringfence_operators::Item::Workload(Err(unreadable)) => {
-                        seen.workloads += 1;
-                        let problem = unreadable.problem;
-                        let title = format!("{} {}", unreadable.kind.as_str(), unreadable.name);
-                        let (line, column) = (problem.location.line, problem.location.column);
-                        let message = format!("{}: {}", problem.field, problem.message);
-                        each(place, Item::Broken { title, line, column, message })?;
-                    }
-                    ringfence_operators::Item::Derived(derived) => of_resource(place, &derived, &mut seen, &mut each)?,
-                    ringfence_operators::Item::Other { kind, .. } => *seen.passed_over.entry(kind).or_default() += 1,
+        for_each_in(&entry.name(), &bytes, operators, &mut seen, &mut each)?;
+    }
+    Ok(seen)
+}
+
+/// As [`for_each_with`], of one text, which is called `source`.
+pub(crate) fn for_each_in(
+    source: &str,
+    bytes: &[u8],
+    operators: &Operators,
+    seen: &mut Seen,
+    each: &mut impl FnMut(Place<'_>, Item<'_>) -> std::io::Result<()>,
+) -> std::io::Result<()> {
+    let documents = ringfence_manifest::read(bytes);
+    for document in &documents {
+        let place = Place { source, document, documents: &documents, notes: &[] };
+        if let Some(error) = document.error() {
+            let title = format!("document {}", document.index() + 1);
+            let (line, column) = (error.location.line, error.location.column);
+            each(place, Item::Broken { title, line, column, message: error.message.clone() })?;
+            continue;
+        }
+        for item in operators.items(document) {
+            match item {
+                ringfence_operators::Item::Workload(Ok(workload)) => {
+                    seen.workloads += 1;
+                    each(place, Item::Workload(&workload))?;
                 }
+                ringfence_operators::Item::Workload(Err(unreadable)) => {
+                    seen.workloads += 1;
+                    let problem = unreadable.problem;
+                    let title = format!("{} {}", unreadable.kind.as_str(), unreadable.name);
+                    let (line, column) = (problem.location.line, problem.location.column);
+                    let message = format!("{}: {}", problem.field, problem.message);
+                    each(place, Item::Broken { title, line, column, message })?;
+                }
+                ringfence_operators::Item::Derived(derived) => of_resource(place, &derived, seen, each)?,
+                ringfence_operators::Item::Other { kind, .. } => *seen.passed_over.entry(kind).or_default() += 1,
             }
         }
     }
-    Ok(seen)
+    Ok(())
 }
 
 /// The workloads of a custom resource, or why it has none.

@@ -5,10 +5,15 @@
 //! deadline; the functions block. Messages are declared here with the fields that are read, and others are passed over,
 //! as protocol buffers have it. Further calls are a message and [`Runtime::call`].
 
+mod container;
 mod error;
 mod message;
 mod runtime;
 
+pub use container::{
+    Container, ContainerMetadata, ContainerState, ContainerStatus, ContainerStatusResponse, ImageSpec, PodSandbox,
+    PodSandboxMetadata,
+};
 pub use error::CriError;
 pub use message::{Condition, Handler, HandlerFeatures, Status, StatusResponse, VersionResponse};
 pub use runtime::{Runtime, SOCKETS};

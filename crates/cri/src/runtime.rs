@@ -9,6 +9,10 @@ use http::{HeaderMap, Request};
 use prost::Message;
 use tokio::net::UnixStream;
 
+use crate::container::{
+    Container, ContainerFilter, ContainerState, ContainerStateValue, ContainerStatusRequest, ContainerStatusResponse,
+    ListContainersRequest, ListContainersResponse, ListPodSandboxRequest, ListPodSandboxResponse, PodSandbox,
+};
 use crate::error::CriError;
 use crate::message::{StatusRequest, StatusResponse, VersionRequest, VersionResponse};
 
@@ -29,6 +33,7 @@ const LARGEST: usize = 16 << 20;
 #[derive(Debug)]
 pub struct Runtime {
     path: PathBuf,
+    deadline: Duration,
     events: tokio::runtime::Runtime,
 }
 
@@ -36,7 +41,13 @@ impl Runtime {
     /// The runtime at this socket. Nothing is sent yet.
     pub fn at(path: &Path) -> Result<Self, CriError> {
         let events = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(CriError::Start)?;
-        Ok(Self { path: path.to_path_buf(), events })
+        Ok(Self { path: path.to_path_buf(), deadline: DEADLINE, events })
+    }
+
+    /// The same with another deadline for each answer; making a pod takes longer than answering a question.
+    #[must_use]
+    pub fn with_deadline(self, deadline: Duration) -> Self {
+        Self { deadline, ..self }
     }
 
     /// `RuntimeService.Version`.
@@ -49,11 +60,30 @@ impl Runtime {
         self.call("Status", &StatusRequest { verbose })
     }
 
+    /// `RuntimeService.ListContainers`: those that run, without the sandboxes of their pods.
+    pub fn running_containers(&self) -> Result<Vec<Container>, CriError> {
+        let state = Some(ContainerStateValue { state: ContainerState::Running.into() });
+        let filter = Some(ContainerFilter { id: String::new(), state });
+        let answer: ListContainersResponse = self.call("ListContainers", &ListContainersRequest { filter })?;
+        Ok(answer.containers)
+    }
+
+    /// `RuntimeService.ContainerStatus`; `verbose` adds the first process and the specification that it was made from.
+    pub fn container_status(&self, id: &str, verbose: bool) -> Result<ContainerStatusResponse, CriError> {
+        self.call("ContainerStatus", &ContainerStatusRequest { container_id: id.to_owned(), verbose })
+    }
+
+    /// `RuntimeService.ListPodSandbox`: all sandboxes.
+    pub fn sandboxes(&self) -> Result<Vec<PodSandbox>, CriError> {
+        let answer: ListPodSandboxResponse = self.call("ListPodSandbox", &ListPodSandboxRequest {})?;
+        Ok(answer.items)
+    }
+
     /// Any call of `runtime.v1.RuntimeService` that has one request and one answer.
     pub fn call<Q: Message, A: Message + Default>(&self, method: &str, request: &Q) -> Result<A, CriError> {
         let call = self.exchange(method, frame(request));
-        let timeout = || CriError::Timeout { path: self.path.clone(), within: DEADLINE };
-        self.events.block_on(async { tokio::time::timeout(DEADLINE, call).await.map_err(|_| timeout())? })
+        let timeout = || CriError::Timeout { path: self.path.clone(), within: self.deadline };
+        self.events.block_on(async { tokio::time::timeout(self.deadline, call).await.map_err(|_| timeout())? })
     }
 
     async fn exchange<A: Message + Default>(&self, method: &str, request: Bytes) -> Result<A, CriError> {

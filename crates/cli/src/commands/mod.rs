@@ -22,6 +22,7 @@ pub(crate) mod snapshot;
 pub(crate) mod sync;
 mod sync_watch;
 pub(crate) mod uninstall;
+pub(crate) mod verify;
 pub(crate) mod volume;
 
 use std::error::Error;

@@ -1,16 +1,53 @@
-//! `/proc/PID/mountinfo` (proc_pid_mountinfo(5)): whether the root is read-only, and whether parts of /proc are hidden.
+//! `/proc/PID/mountinfo` (proc_pid_mountinfo(5)): whether the root is read-only, whether parts of /proc are hidden, and
+//! where mounts pass on what is mounted below them.
 
 /// A line of mountinfo, as far as it is needed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MountInfo {
+    /// The mount's number (statx(2), `stx_mnt_id`).
+    pub id: u64,
+    /// What of the file system is seen there, octal escapes undone.
+    pub root: String,
     /// Where it is mounted, octal escapes undone.
     pub mount_point: String,
     /// Options of this mount (`ro`, `nosuid`…).
     pub options: Vec<String>,
+    /// Whether mounts below it show up elsewhere, and those elsewhere here.
+    pub propagation: Propagation,
     /// The file system type.
     pub fs_type: String,
     /// Options of the file system as a whole.
     pub super_options: Vec<String>,
+}
+
+/// The propagation type of a mount (mount_namespaces(7)).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Propagation {
+    /// Nothing comes or goes; unbindable too.
+    Private,
+    /// What is mounted elsewhere shows up here.
+    Slave,
+    /// What is mounted here shows up elsewhere, and the reverse.
+    Shared,
+}
+
+impl Propagation {
+    /// As mount(8) calls it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Private => "private",
+            Self::Slave => "slave",
+            Self::Shared => "shared",
+        }
+    }
+}
+
+impl MountInfo {
+    /// Whether nothing can be written through it: the mount is read-only, or its file system.
+    pub fn is_read_only(&self) -> bool {
+        let has_ro = |options: &[String]| options.iter().any(|option| option == "ro");
+        has_ro(&self.options) || has_ro(&self.super_options)
+    }
 }
 
 /// Paths of /proc that container runtimes have hidden since containerd 1.0 and docker 1.0 (`pkg/oci/spec.go`,
@@ -35,12 +72,25 @@ pub fn parse_mountinfo(text: &str) -> Vec<MountInfo> {
 fn parse_line(line: &str) -> Option<MountInfo> {
     // 36 35 98:0 /mnt1 /mnt2 rw,noatime master:1 - ext3 /dev/root rw,errors=continue
     let (mount, file_system) = line.split_once(" - ")?;
-    let mut mount = mount.split(' ').skip(4);
+    let mut mount = mount.split(' ');
+    let id = mount.next()?.parse().ok()?;
+    let root = unescape(mount.nth(2)?);
     let mut file_system = file_system.split(' ');
     let options = |text: Option<&str>| text.unwrap_or_default().split(',').map(str::to_owned).collect();
+    let mount_point = unescape(mount.next()?);
+    let own = options(Some(mount.next()?));
+    let has = |tag: &str| mount.clone().any(|field| field.starts_with(tag));
+    let propagation = match (has("shared:"), has("master:")) {
+        (true, _) => Propagation::Shared,
+        (false, true) => Propagation::Slave,
+        (false, false) => Propagation::Private,
+    };
     Some(MountInfo {
-        mount_point: unescape(mount.next()?),
-        options: options(Some(mount.next()?)),
+        id,
+        root,
+        mount_point,
+        options: own,
+        propagation,
         fs_type: file_system.next()?.to_owned(),
         super_options: options(file_system.nth(1)),
     })
@@ -69,9 +119,7 @@ fn unescape(text: &str) -> String {
 
 /// Whether `/` is read-only: the topmost mount there, or its file system.
 pub fn root_is_read_only(mounts: &[MountInfo]) -> Option<bool> {
-    let root = mounts.iter().rfind(|mount| mount.mount_point == "/")?;
-    let has_ro = |options: &[String]| options.iter().any(|option| option == "ro");
-    Some(has_ro(&root.options) || has_ro(&root.super_options))
+    mounts.iter().rfind(|mount| mount.mount_point == "/").map(MountInfo::is_read_only)
 }
 
 /// Whether any of the paths that runtimes hide in /proc is covered by a mount.
@@ -91,6 +139,8 @@ mod tests {
              38 36 0:6 / /a\\040b\\134c rw - tmpfs tmpfs rw\nnonsense\n",
         );
         assert_eq!(mounts.len(), 3);
+        assert_eq!((mounts[0].id, mounts[0].propagation), (36, Propagation::Shared));
+        assert_eq!((mounts[1].root.as_str(), mounts[1].propagation), ("/null", Propagation::Private));
         assert_eq!(mounts[2].mount_point, "/a b\\c");
         assert_eq!(root_is_read_only(&mounts), Some(true));
         assert!(is_masked(&mounts));

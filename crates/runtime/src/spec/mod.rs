@@ -12,6 +12,7 @@ mod labels;
 mod mounts;
 mod namespaces;
 mod paths;
+mod predict;
 mod sysctl;
 mod user;
 mod usernamespace;
@@ -29,6 +30,7 @@ use ringfence_context::process::Namespace;
 pub use args::{Command, CommandError, command};
 pub use env::DEFAULT_PATH;
 pub(crate) use mounts::{clean, mount};
+pub use predict::predict;
 pub use usernamespace::{IdMapping, IdMappings};
 
 /// What the process is, beside its context.

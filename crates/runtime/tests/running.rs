@@ -398,3 +398,133 @@ fn the_containers_of_a_pod_share_its_namespaces() {
         }
     }
 }
+
+#[test]
+fn files_on_volumes_of_a_pod_with_its_own_users_keep_the_ids_that_it_knows() {
+    use std::os::unix::fs::MetadataExt as _;
+    for engine in engines() {
+        if engine.name() == "runc" {
+            // Which before 1.2 drops the flags of a tmpfs when it makes a mount of it read-only, and may not.
+            eprintln!("passed over: runc");
+            continue;
+        }
+        let host = tempfile::tempdir().unwrap();
+        fs::set_permissions(host.path(), fs::Permissions::from_mode(0o777)).unwrap();
+        fs::write(host.path().join("of-root"), "").unwrap();
+        fs::write(host.path().join("of-group"), "").unwrap();
+        std::os::unix::fs::chown(host.path().join("of-group"), Some(7), Some(2000)).unwrap();
+        let pod = one(json!({
+            "hostUsers": false,
+            "securityContext": {"runAsUser": 1000, "runAsGroup": 3000, "fsGroup": 2000},
+            "volumes": [
+                {"name": "v", "emptyDir": {}},
+                {"name": "conf", "configMap": {"name": "conf", "defaultMode": 0o640}},
+                {"name": "key", "secret": {"secretName": "key", "defaultMode": 0o400}},
+                {"name": "h", "hostPath": {"path": host.path()}}
+            ],
+            "containers": [{"volumeMounts": [
+                {"name": "v", "mountPath": "/v"}, {"name": "v", "mountPath": "/part", "subPath": "part"},
+                {"name": "conf", "mountPath": "/conf"}, {"name": "key", "mountPath": "/key"},
+                {"name": "h", "mountPath": "/h"}
+            ]}]
+        }));
+        let mut given = Given::default();
+        let data = std::iter::once(("x".to_owned(), "y".to_owned())).collect();
+        given.0.insert("conf".to_owned(), ConfigMap { data: Some(data), ..ConfigMap::default() });
+        let data = std::iter::once(("x".to_owned(), "y".to_owned())).collect();
+        given.1.insert("key".to_owned(), Secret { string_data: Some(data), ..Secret::default() });
+        let script = "set -e; cat /conf/x /key/x >/dev/null; touch /v/new /part/new /h/new; \
+            stat -L -c '%a %u:%g %n' /v /v/new /part /part/new /conf/x /key/x /h/of-root /h/of-group /h/new /etc/hosts > /v/seen; \
+            head -c 20 /proc/self/uid_map | tr -s ' ' >> /v/seen";
+        let process = ProcessArgs { args: ["sh", "-c", script].map(str::to_owned).to_vec(), ..ProcessArgs::default() };
+        let effective = support::effective(&pod, &support::facts());
+        with_run(&pod, &given, |run, state| {
+            let image = support::image("");
+            // As often as it is started.
+            for _ in 0..2 {
+                let exit = run.run(&*engine, &effective.containers[0], &RootfsRequest::Host(&image), &process);
+                assert_eq!(exit.unwrap_or_else(|error| panic!("{}: {error:?}", engine.name())), Exit::Code(0));
+            }
+            let seen = fs::read_to_string(state.path().join("volumes/v/seen")).unwrap();
+            let mut lines = seen.lines();
+            let wanted = [
+                "2777 0:2000 /v",
+                "644 1000:2000 /v/new",
+                "2777 0:2000 /part",
+                "644 1000:2000 /part/new",
+                "640 0:2000 /conf/x",
+                "440 0:2000 /key/x",
+                "644 0:0 /h/of-root",
+                "644 7:2000 /h/of-group",
+                "644 1000:3000 /h/new",
+                "644 0:0 /etc/hosts",
+            ];
+            for wanted in wanted {
+                assert_eq!(lines.next(), Some(wanted), "{}: {seen}", engine.name());
+            }
+            // And so they lie on the machine, where nothing of the pod's own range of IDs is left.
+            let owner = |path: &Path| fs::metadata(path).map(|found| (found.uid(), found.gid())).unwrap();
+            assert_eq!(owner(&host.path().join("new")), (1000, 3000), "{}", engine.name());
+            assert_eq!(owner(&host.path().join("of-root")), (0, 0));
+            assert_eq!(owner(&state.path().join("volumes/v/new")), (1000, 2000), "{}", engine.name());
+        })
+        .unwrap_or_else(|error| panic!("{}: {error:?}", engine.name()));
+    }
+}
+
+#[test]
+fn a_file_system_whose_ids_cannot_be_mapped_is_refused() {
+    for engine in engines() {
+        let pod = one(json!({
+            "hostUsers": false,
+            "volumes": [{"name": "h", "hostPath": {"path": "/proc/sys"}}],
+            "containers": [{"volumeMounts": [{"name": "h", "mountPath": "/h"}]}]
+        }));
+        let error = probe(&*engine, &pod, &Given::default(), &RootfsRequest::Host(&support::image(""))).unwrap_err();
+        let refusal = error.refusal().unwrap_or_else(|| panic!("{error:?}"));
+        assert_eq!(refusal.reason.as_str(), "StartError");
+        assert_eq!(
+            refusal.message,
+            "failed to set MOUNT_ATTR_IDMAP on /proc/sys: Invalid argument (os error 22) \
+             (maybe the filesystem used doesn't support idmap mounts on this kernel?)"
+        );
+    }
+}
+
+#[test]
+fn no_two_pods_with_users_of_their_own_share_an_id() {
+    if !support::is_root() {
+        return;
+    }
+    let base = tempfile::tempdir().unwrap();
+    fs::set_permissions(base.path(), fs::Permissions::from_mode(0o711)).unwrap();
+    let pod = one(json!({"hostUsers": false, "containers": [{}]}));
+    let effective = support::effective(&pod, &support::facts());
+    let states: Vec<_> =
+        (0..3).map(|_| StateDir::create_in(base.path(), Path::new(support::INSIDE)).unwrap()).collect();
+    let first = |state: &StateDir| {
+        let options = RunOptions {
+            state,
+            binary: Path::new(support::INSIDE),
+            objects: &Given::default(),
+            seccomp_root: None,
+            create_host_paths: false,
+        };
+        let run = PodRun::prepare(&pod, &effective, &effective.containers[0], options).unwrap();
+        let script = ["sh", "-c", "exec sleep 60"].map(str::to_owned).to_vec();
+        let process = ProcessArgs { args: script, ..ProcessArgs::default() };
+        let null = || fs::File::options().read(true).write(true).open("/dev/null").unwrap().into();
+        let stdio = Stdio::Fds { stdin: null(), stdout: null(), stderr: null() };
+        let image = support::image("");
+        let rootfs = RootfsRequest::Host(&image);
+        let mut started = run.start(&BuiltIn::new(), &effective.containers[0], &rootfs, &process, stdio).unwrap();
+        let map = fs::read_to_string(format!("/proc/{}/uid_map", started.running().pid())).unwrap();
+        let numbers: Vec<u32> = map.split_ascii_whitespace().map(|number| number.parse().unwrap()).collect();
+        assert_eq!((numbers[0], numbers[2], numbers[1] % 65_536), (0, 65_536, 0), "{map}");
+        numbers[1]
+    };
+    let mut blocks: Vec<u32> = states.iter().map(first).collect();
+    blocks.sort_unstable();
+    blocks.dedup();
+    assert_eq!(blocks.len(), 3);
+}

@@ -11,10 +11,10 @@ use crate::engine::StartError;
 use crate::spec::{IdMapping, IdMappings};
 use crate::sys::clone::clone3;
 
-/// A user namespace with mappings that a user without privilege has newuidmap(1) and newgidmap(1) write.
-pub(crate) fn user_namespace(wanted: &IdMappings) -> Result<OwnedFd, StartError> {
+/// A user namespace with mappings. A user without privilege has the helpers newuidmap(1) and newgidmap(1) write them.
+pub(crate) fn user_namespace(wanted: &IdMappings, helpers: bool) -> Result<OwnedFd, StartError> {
     let lines = |mappings: &[IdMapping]| mappings.iter().map(|one| [one.inside, one.outside, one.size]).collect();
-    let mapping = Mapping { uid: lines(&wanted.uid), gid: lines(&wanted.gid), deny_groups: false, helpers: true };
+    let mapping = Mapping { uid: lines(&wanted.uid), gid: lines(&wanted.gid), deny_groups: false, helpers };
     namespace(&mapping, "make a user namespace for files")
 }
 

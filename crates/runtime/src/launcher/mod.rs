@@ -45,6 +45,7 @@ use crate::engine::{Engine, Launch, Running, StartError};
 pub use exec::{Exec, Home};
 use facts::Facts;
 pub(crate) use held::user_namespace;
+pub(crate) use idmapped::id_mapped;
 use plan::{Plan, Policy};
 
 /// The built-in engine.

@@ -119,6 +119,8 @@ impl RunError {
             Self::Volume(error @ VolumeError::SubPath { .. }) => {
                 refusal(RefusalReason::CreateContainerConfigError, error.to_string())
             }
+            // It is the OCI runtime that cannot mount it.
+            Self::Volume(error @ VolumeError::IdMapped { .. }) => refusal(RefusalReason::StartError, error.to_string()),
             Self::Volume(VolumeError::NoObject { .. } | VolumeError::Invalid { .. }) => {
                 refusal(RefusalReason::FailedMount, with_causes(self))
             }

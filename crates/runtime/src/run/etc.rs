@@ -10,7 +10,7 @@ use ringfence_context::effective::EffectivePod;
 use ringfence_context::process::Namespace;
 
 use super::RunError;
-use crate::spec::EtcFiles;
+use crate::spec::{EtcFiles, IdMappings};
 use crate::state::StateDir;
 
 const OWN: &str = "# Kubernetes-managed hosts file.\n127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n\
@@ -51,4 +51,13 @@ pub(super) fn write(state: &StateDir, pod: &Pod, effective: &EffectivePod) -> Re
         hostname: file("hostname", format!("{hostname}\n"))?,
         resolv_conf: file("resolv.conf", of_host("/etc/resolv.conf"))?,
     })
+}
+
+/// Gives the files to root of the pod's user namespace, as a kubelet shows them there.
+pub(super) fn give(files: &EtcFiles, mappings: &IdMappings) -> Result<(), RunError> {
+    for file in [&files.hosts, &files.hostname, &files.resolv_conf].into_iter().flatten() {
+        std::os::unix::fs::lchown(file, mappings.outside_uid(0), mappings.outside_gid(0))
+            .map_err(RunError::machinery("give the files for /etc to the pod's root"))?;
+    }
+    Ok(())
 }

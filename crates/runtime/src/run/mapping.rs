@@ -4,13 +4,8 @@ use ringfence_context::effective::{EffectiveContainer, EffectivePod};
 
 use super::RunError;
 use crate::spec::{IdMapping, IdMappings, SpecError};
+use crate::state::{self, StateDir};
 use crate::subordinate;
-
-/// As many IDs as a kubelet gives a pod.
-const POD_IDS: u32 = 65_536;
-
-/// The last block of the range that systemd's documentation (UIDS-GIDS) sets aside for containers.
-const POD_FIRST_ID: u32 = 0x6fff_0000;
 
 /// The mappings: none where the machine's users are the container's; a block of the pod's own where it has a user
 /// namespace; for a caller without privilege all that its subordinate IDs give, or without those the container's user as
@@ -20,6 +15,7 @@ pub(super) fn choose(
     container: &EffectiveContainer,
     own_user: bool,
     unprivileged: bool,
+    state: &StateDir,
 ) -> Result<Option<IdMappings>, RunError> {
     if unprivileged {
         if let Ok(ids) = subordinate::ids() {
@@ -41,7 +37,7 @@ pub(super) fn choose(
         }));
     }
     if own_user {
-        let block = vec![IdMapping { inside: 0, outside: POD_FIRST_ID, size: POD_IDS }];
+        let block = vec![IdMapping { inside: 0, outside: state.reserve_ids()?, size: state::POD_IDS }];
         return Ok(Some(IdMappings { uid: block.clone(), gid: block, setgroups: true }));
     }
     Ok(None)

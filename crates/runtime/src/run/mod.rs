@@ -119,7 +119,7 @@ impl<'a> PodRun<'a> {
         }
         let unprivileged = !observe::is_privileged();
         let own_user = effective.namespaces.user == Namespace::Own;
-        let mappings = mapping::choose(effective, first, own_user, unprivileged)?;
+        let mappings = mapping::choose(effective, first, own_user, unprivileged, options.state)?;
         let helper = match &mappings {
             Some(mappings) if unprivileged && mappings.setgroups => Some(
                 Helper::new(mappings, options.binary)
@@ -146,6 +146,9 @@ impl<'a> PodRun<'a> {
             },
         )?;
         let etc = etc::write(options.state, pod, effective)?;
+        if let (false, Some(mappings)) = (unprivileged, &mappings) {
+            etc::give(&etc, mappings)?;
+        }
         let shm = volume::shared_memory(options.state, effective, mappings.as_ref(), !unprivileged)?;
         let mut not_seen = BTreeMap::new();
         let namespaces = observe::namespace_ids("self", &mut not_seen);

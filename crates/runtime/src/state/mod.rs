@@ -5,6 +5,7 @@ mod base;
 mod clean;
 mod guardian;
 mod record;
+mod users;
 
 use std::fs::{self, DirBuilder, File, Permissions};
 use std::io::{self, Read as _};
@@ -18,6 +19,7 @@ pub(crate) use clean::remove;
 pub use guardian::main as guardian_main;
 pub use record::{ContainerRecord, ContainerState, FoundPod, PodPhase, PodRecord, ProcessRecord, pods_in};
 pub(crate) use record::{log_path, start_time};
+pub(crate) use users::POD_IDS;
 
 /// The name of a file in `work/*/` that holds a command, its arguments separated by NUL bytes, which ends what an engine
 /// has started there. It runs when the run was killed.

@@ -58,7 +58,7 @@ pub(crate) fn ids() -> Result<&'static Subordinate, &'static NoIds> {
         let (uid, gid) = find::ranges()?;
         let own = (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());
         let mappings = map::mappings(own, (&uid, &gid), &[], &[]);
-        let namespace = launcher::user_namespace(&mappings).map_err(NoIds::Refused)?;
+        let namespace = launcher::user_namespace(&mappings, true).map_err(NoIds::Refused)?;
         Ok(Subordinate { own, uid, gid, namespace })
     })
     .as_ref()

@@ -4,6 +4,7 @@ mod atomic;
 mod downward;
 mod empty_dir;
 mod host_path;
+mod id_mapped;
 mod own;
 mod payload;
 mod prepare;
@@ -110,6 +111,21 @@ pub enum VolumeError {
         volume: String,
         /// Why.
         #[source]
+        source: io::Error,
+    },
+    /// There is no user namespace to show it in.
+    #[error("the volumes cannot be shown to the pod's users")]
+    UserNamespace(#[source] crate::engine::StartError),
+    /// It lies on a file system whose IDs cannot be mapped, in runc's words.
+    #[error("failed to set MOUNT_ATTR_IDMAP on {}: {source}{hint}", path.display())]
+    IdMapped {
+        /// The volume.
+        volume: String,
+        /// What it shows.
+        path: PathBuf,
+        /// What may be the reason.
+        hint: &'static str,
+        /// The kernel's answer.
         source: io::Error,
     },
     /// fsGroup could not be applied.

@@ -9,6 +9,7 @@ use ringfence_context::origin::Value;
 use ringfence_context::process::Namespace;
 
 use super::host_path::HostPath;
+use super::id_mapped::IdMapped;
 use super::own::{ChangePolicy, Ownership, own};
 use super::payload::{self, Missing, Payload};
 use super::sub_path::SubPathError;
@@ -38,6 +39,9 @@ pub(crate) struct PrepareOptions<'a> {
 #[derive(Debug, Default)]
 pub struct Volumes {
     prepared: BTreeMap<String, VolumeSource>,
+    /// Those that are shown to users of the pod's own through id-mapped mounts, and how.
+    mapped: BTreeSet<String>,
+    id_mapped: Option<IdMapped>,
     /// Where what `subPath` names is mounted; `None` where nothing can be mounted.
     sub_paths: Option<PathBuf>,
     /// Volumes whose owner and mode are not what a node would show, with the reason.
@@ -55,6 +59,11 @@ pub(crate) fn prepare(
     options: PrepareOptions<'_>,
 ) -> Result<Volumes, VolumeError> {
     let mut volumes = Volumes::default();
+    if let (true, Some(mappings)) = (options.privileged, options.id_mappings)
+        && effective.containers.iter().any(|container| !container.mounts.is_empty())
+    {
+        volumes.id_mapped = Some(IdMapped::new(options.state, mappings)?);
+    }
     let declared = pod.spec.as_ref().and_then(|spec| spec.volumes.as_deref()).unwrap_or_default();
     let mounts: Vec<&EffectiveMount> = effective.containers.iter().flat_map(|container| &container.mounts).collect();
     for mount in &mounts {
@@ -102,6 +111,12 @@ impl Volumes {
                     }
                     (source, _) => source.clone(),
                 };
+                let source = match (source, &self.id_mapped) {
+                    (VolumeSource::Path(path), Some(id_mapped)) if self.mapped.contains(&mount.volume) => {
+                        VolumeSource::Path(id_mapped.show(&mount.volume, &path, &mount_name(container, index))?)
+                    }
+                    (source, _) => source,
+                };
                 let declared = spec
                     .volume_mounts
                     .iter()
@@ -130,8 +145,7 @@ impl Volumes {
         let find = || -> Result<PathBuf, SubPathError> {
             let held = sub_path::resolve(root, sub_path)?;
             let Some(dir) = &self.sub_paths else { return sub_path::path(&held) };
-            // A name in a directory, whatever a manifest that no API server has seen calls its container.
-            let target = dir.join(format!("{}.{index}", container.name.replace('/', "_")));
+            let target = dir.join(mount_name(container, index));
             if !sub_path::is_mounted(&held, &target)? {
                 sub_path::mount(&held, &target)?;
             }
@@ -147,6 +161,12 @@ impl Volumes {
             source,
         })
     }
+}
+
+/// A name in a directory for one of a container's mounts, whatever a manifest that no API server has seen calls its
+/// container.
+fn mount_name(container: &EffectiveContainer, index: usize) -> String {
+    format!("{}.{index}", container.name.replace('/', "_"))
 }
 
 /// The `/dev/shm` that the containers of a pod share: `None` where there is one container, which has its own, or where
@@ -282,6 +302,10 @@ impl One<'_, '_> {
     /// A path of the machine, or where something would have to be made and may not, something empty.
     fn host_path(&mut self, path: &str, type_: &str) -> Result<VolumeSource, VolumeError> {
         let name = &self.volume.name;
+        // Of the machine's own file systems: whether they take it shows when it is mounted.
+        if self.volumes.id_mapped.is_some() {
+            self.volumes.mapped.insert(name.clone());
+        }
         let may = |path: &Path| self.options.create_host_paths && host_path::can_make(path);
         let mut stand_in = |path: &Path, what: &str| {
             let reason =
@@ -334,7 +358,11 @@ impl One<'_, '_> {
     /// Gives the directory to root of the pod, and to fsGroup where it applies.
     fn give(&mut self, dir: PathBuf, read_only: bool) -> Result<VolumeSource, VolumeError> {
         let name = &self.volume.name;
-        if let Some(mappings) = self.options.id_mappings {
+        let is_mapped = self.volumes.id_mapped.as_ref().is_some_and(|id_mapped| id_mapped.takes(&dir));
+        if is_mapped {
+            self.volumes.mapped.insert(name.clone());
+        } else if let Some(mappings) = self.options.id_mappings {
+            // Nobody else sees a volume that was made for the pod, so that it can as well belong to the IDs themselves.
             match (self.options.privileged, mappings.outside_uid(0), mappings.outside_gid(0)) {
                 (true, Some(uid), Some(gid)) => chown_tree(name, &dir, uid, gid)?,
                 // The pod's root is the caller, to whom it belongs already.
@@ -350,8 +378,8 @@ impl One<'_, '_> {
         }
         let Some(group) = self.fs_group() else { return Ok(VolumeSource::Path(dir)) };
         let outside = match self.options.id_mappings {
-            Some(mappings) => mappings.outside_gid(group),
-            None => Some(group),
+            Some(mappings) if !is_mapped => mappings.outside_gid(group),
+            _ => Some(group),
         };
         let Some(outside) = outside else { return Ok(self.without_group(group, VolumeSource::Path(dir))) };
         if let Some(helper) = self.options.helper {

@@ -43,6 +43,11 @@ pub trait Engine {
     /// How people call it: `built-in`, `runc`, `crun`.
     fn name(&self) -> &str;
 
+    /// Whether `linux.cgroupsPath` names a group below one that the caller makes; otherwise the engine makes its own.
+    fn makes_groups_here(&self) -> bool {
+        false
+    }
+
     /// Starts the process with everything applied. Returns once the process has been executed; on an error nothing is
     /// left behind.
     fn start(&self, launch: Launch<'_>) -> Result<Box<dyn Running>, StartError>;
@@ -55,6 +60,12 @@ pub trait Running {
 
     /// Waits until the first process has ended and cleans up.
     fn wait(&mut self) -> Result<Exit, StartError>;
+
+    /// Whether a process of the container was killed because there was no memory left within its limit; known once it
+    /// has ended, and only of the built-in engine.
+    fn ran_out_of_memory(&self) -> bool {
+        false
+    }
 
     /// A descriptor that polls as readable once [`Running::wait`] does not block any more.
     fn watch(&self) -> std::io::Result<OwnedFd>;

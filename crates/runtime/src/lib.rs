@@ -13,6 +13,7 @@
 extern crate self as ringfence_runtime;
 
 pub mod app_armor;
+pub mod cgroup;
 pub mod docker;
 pub mod engine;
 pub mod external;

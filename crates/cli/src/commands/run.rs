@@ -193,6 +193,9 @@ impl Run<'_> {
         for path in run.created_paths() {
             super::warn(&format!("{} was not there, and is made on this machine as a node makes it", path.display()));
         }
+        for limit in run.not_limited(&*self.machine.engine).map_err(|error| words(&error))? {
+            super::warn(&format!("limits of {} (resources) are not applied: {}", limit.what, limit.why));
+        }
         let members = chosen.iter().map(|container| self.member(container)).collect::<Result<Vec<_>, _>>()?;
         self.warn_of_what_is_not_done();
         let mut profiles = BTreeSet::new();
@@ -368,6 +371,9 @@ fn tell(event: Event<'_>, ready: &mut Option<String>) -> io::Result<()> {
         },
         Event::InitFailed(name, exit) => {
             super::complain(&format!("init container {name:?} ended with {}", exit.code()));
+        }
+        Event::OutOfMemory(name) => {
+            super::complain(&format!("container {name:?}: OOMKilled: it wanted more memory than resources.limits.memory"));
         }
         Event::BackOff(name, wait) => {
             super::warn(&format!("container {name:?} has ended; it starts again in {} s", wait.as_secs()));

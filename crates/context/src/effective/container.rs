@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{EffectiveMount, Refusal, Warning};
+use super::{EffectiveMount, Refusal, Resources, Warning};
 use crate::capability::CapSet;
 use crate::origin::{Origin, Value};
 use crate::process::{CapabilitySets, Namespaces};
@@ -49,6 +49,9 @@ pub struct EffectiveContainer {
     pub home: Value<String>,
     /// The volumes mounted in the container.
     pub mounts: Vec<EffectiveMount>,
+    /// What it may use; none where nothing in the pod's `resources` says anything.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub resources: Option<Resources>,
     /// Why the container will not start, if it will not.
     pub refusal: Option<Refusal>,
     /// Declarations that do not do what they seem to.

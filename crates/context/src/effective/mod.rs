@@ -3,6 +3,7 @@
 mod container;
 mod outcome;
 mod predict;
+mod resources;
 mod volume;
 pub mod warning_code;
 
@@ -10,6 +11,7 @@ pub use container::{
     AppArmor, Capabilities, ContainerKind, EffectiveContainer, Group, ProcMount, SeLinux, Seccomp, User,
 };
 pub use outcome::{Refusal, RefusalReason, Warning};
+pub use resources::{CPU_PERIOD, PodResources, QosClass, Resources};
 pub use volume::{EffectiveMount, Medium, Ownership, VolumeKind};
 
 use serde::Serialize;
@@ -32,6 +34,9 @@ pub struct EffectivePod {
     pub share_process_namespace: bool,
     /// Which of the node's namespaces the pod shares.
     pub namespaces: Namespaces,
+    /// What all containers together may use; none where the pod's `resources` say nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub resources: Option<PodResources>,
     /// A refusal that keeps the whole pod from starting, such as a sandbox that cannot be made. Each container's
     /// `refusal` repeats it.
     pub refusal: Option<Refusal>,

@@ -11,7 +11,9 @@ mod hostname;
 mod objects;
 mod outcome;
 mod proc_mount;
+mod quantity;
 mod read_only_root_filesystem;
+mod resources;
 mod run_as_group;
 mod run_as_non_root;
 mod run_as_user;
@@ -59,9 +61,14 @@ pub fn resolve(metadata: &ObjectMeta, spec: &PodSpec, facts: &Facts) -> Effectiv
     let (refusal, warnings) = outcome.into_parts();
 
     let (namespaces, origins) = host_namespaces::resolve(&pod);
+    let resources = resources::resolve(&pod);
     let containers = pod
         .containers()
-        .map(|container| resolve_container(&pod, &container, namespaces, &origins, refusal.as_ref()))
+        .zip(resources.containers)
+        .map(|(container, resources)| EffectiveContainer {
+            resources,
+            ..resolve_container(&pod, &container, namespaces, &origins, refusal.as_ref())
+        })
         .collect();
     EffectivePod {
         containers,
@@ -69,6 +76,7 @@ pub fn resolve(metadata: &ObjectMeta, spec: &PodSpec, facts: &Facts) -> Effectiv
         sysctls: sysctls::resolve(&pod),
         share_process_namespace: host_namespaces::shares_processes(&pod),
         namespaces,
+        resources: resources.pod,
         refusal,
         warnings,
     }
@@ -128,6 +136,7 @@ fn resolve_container(
         namespace_origins: namespace_origins.clone(),
         home,
         mounts,
+        resources: None,
         refusal: refusal.cloned().or(own_refusal),
         warnings,
     }

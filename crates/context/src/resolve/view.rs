@@ -1,7 +1,8 @@
 //! One view of a pod and of its containers of every kind, so that each rule is written once.
 
 use k8s_openapi::api::core::v1::{
-    Container, EnvFromSource, EnvVar, EphemeralContainer, PodSecurityContext, PodSpec, SecurityContext, VolumeMount,
+    Container, EnvFromSource, EnvVar, EphemeralContainer, PodSecurityContext, PodSpec, ResourceRequirements,
+    SecurityContext, VolumeMount,
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
@@ -77,6 +78,7 @@ pub(crate) struct ContainerView<'a> {
     pub(crate) env: &'a [EnvVar],
     pub(crate) env_from: &'a [EnvFromSource],
     pub(crate) mounts: &'a [VolumeMount],
+    pub(crate) resources: Option<&'a ResourceRequirements>,
 }
 
 impl<'a> ContainerView<'a> {
@@ -90,6 +92,7 @@ impl<'a> ContainerView<'a> {
             env: container.env.as_deref().unwrap_or_default(),
             env_from: container.env_from.as_deref().unwrap_or_default(),
             mounts: container.volume_mounts.as_deref().unwrap_or_default(),
+            resources: container.resources.as_ref(),
         }
     }
 
@@ -103,6 +106,8 @@ impl<'a> ContainerView<'a> {
             env: container.env.as_deref().unwrap_or_default(),
             env_from: container.env_from.as_deref().unwrap_or_default(),
             mounts: container.volume_mounts.as_deref().unwrap_or_default(),
+            // The API allows it none.
+            resources: None,
         }
     }
 

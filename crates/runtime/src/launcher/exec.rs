@@ -15,6 +15,7 @@ use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 use super::BuiltIn;
 use super::child::{self, Dialogue, Start, State, verify};
 use super::facts::{Facts, Kind};
+use super::groups::Groups;
 use super::plan::{Inhabited, Plan, Wanted};
 use super::report::{Phase, Report};
 use super::running::Container;
@@ -201,6 +202,8 @@ fn start(plan: &Plan, home: &Home, stdio: Stdio) -> Result<Container, StartError
     needed.sort_unstable();
     let mut kept = vec![0, 1, 2, executed_child.as_raw_fd(), hears.as_raw_fd()];
     kept.sort_unstable();
+    // It is put into the container's by the launcher.
+    let groups = Groups::default();
     let start = Start {
         plan,
         report: &report,
@@ -208,7 +211,7 @@ fn start(plan: &Plan, home: &Home, stdio: Stdio) -> Result<Container, StartError
         launcher,
         place: &place,
         needed: &needed,
-        guard: None,
+        groups: &groups,
         free,
         dialogue: Some(Dialogue { says: executed_child, hears, kept }),
     };
@@ -219,7 +222,7 @@ fn start(plan: &Plan, home: &Home, stdio: Stdio) -> Result<Container, StartError
     drop((start, held));
 
     // From here on every return ends the process, by dropping the container.
-    let mut container = Container::new(keeper, go, report, None);
+    let mut container = Container::new(keeper, go, report, Groups::default());
     let speaks = |container: &Container| match rustix::io::retry_on_intr(|| rustix::io::read(&executed, &mut [0])) {
         Ok(1) => Ok(()),
         Ok(_) => Err(refusal(plan, container.report().progress())),

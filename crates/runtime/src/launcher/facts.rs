@@ -5,9 +5,10 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-use oci_spec::runtime::{Linux, LinuxNamespaceType, Spec};
+use oci_spec::runtime::{Linux, LinuxNamespaceType, LinuxResources, Spec};
 
 use super::status;
+use crate::cgroup;
 use crate::engine::StartError;
 
 /// The namespaces of Linux that a spec can name, as `/proc/PID/ns` calls them.
@@ -137,6 +138,11 @@ impl Facts {
             .any(|mount| mount.typ().as_deref().is_some_and(|typ| typ.starts_with("cgroup")))
         {
             facts.cgroups = hierarchies().map_err(machinery)?;
+            let path = spec.linux().as_ref().and_then(|linux| linux.cgroups_path().as_deref());
+            if let (Some(path), false) = (path, facts.cgroups.is_empty()) {
+                let resources = spec.linux().as_ref().and_then(|linux| linux.resources().as_ref());
+                facts.show_own(path, resources).map_err(machinery)?;
+            }
         }
         Ok(facts)
     }
@@ -155,6 +161,18 @@ impl Facts {
             filters: status::single(text, "Seccomp_filters", 10).unwrap_or(0),
             ..Self::default()
         })
+    }
+
+    /// Of the hierarchies in which the container has a group of its own, that one is shown.
+    fn show_own(&mut self, path: &Path, resources: Option<&LinuxResources>) -> io::Result<()> {
+        let needed = resources.map(cgroup::controllers).unwrap_or_default();
+        for place in cgroup::Hierarchies::read()?.places_of_v1(path, &needed) {
+            if let Some(shown) = self.cgroups.iter_mut().find(|shown| Path::new(&shown.path).starts_with(&place.point)) {
+                let group = place.base.join(path.strip_prefix("/").unwrap_or(path));
+                shown.path = group.to_string_lossy().into_owned();
+            }
+        }
+        Ok(())
     }
 
     pub(super) fn has(&self, capabilities: u64) -> bool {
@@ -196,13 +214,6 @@ fn last_capability() -> u32 {
 
 fn app_armor() -> bool {
     fs::read("/sys/module/apparmor/parameters/enabled").is_ok_and(|enabled| enabled.starts_with(b"Y"))
-}
-
-/// The directory of the launcher's cgroup in the hierarchy of cgroup v2, if that is mounted.
-pub(super) fn unified_cgroup() -> io::Result<Option<PathBuf>> {
-    let own = fs::read_to_string("/proc/thread-self/cgroup")?;
-    let mounts = fs::read_to_string("/proc/thread-self/mountinfo")?;
-    Ok(mounts.lines().find_map(|line| unified(line, &own)))
 }
 
 fn unified(mount: &str, own: &str) -> Option<PathBuf> {

@@ -1,17 +1,9 @@
 //! A device cgroup (cgroup v2, "Device Controller"): for a container that could mount a file system with device nodes
 //! in it, and may not open them.
 
-use std::ffi::CString;
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
-use std::path::PathBuf;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::os::fd::BorrowedFd;
 
-use rustix::fs::{AtFlags, CWD, Mode, OFlags, mkdirat, openat, unlinkat};
-use rustix::io::Errno;
-
-use super::facts;
-use crate::engine::StartError;
 use crate::sys::bpf::{Instruction, attach_device_program, load_device_program};
 
 /// Devices that may be opened.
@@ -26,74 +18,11 @@ pub(super) struct Allowed {
     pub(super) write: bool,
 }
 
-/// A cgroup in which only some devices can be opened. It is removed with this value, or by the keeper.
-#[derive(Debug)]
-pub(super) struct Guard {
-    /// The cgroup above.
-    pub(super) parent: OwnedFd,
-    pub(super) name: CString,
-    /// The cgroup itself.
-    pub(super) group: OwnedFd,
-}
-
-impl Guard {
-    pub(super) fn new(allowed: &[Allowed]) -> Result<Self, StartError> {
-        let failed = |source: io::Error| StartError::Step {
-            step: "make a cgroup that guards devices (linux.resources.devices)".to_owned(),
-            source,
-        };
-        let own = facts::unified_cgroup().map_err(failed)?.ok_or_else(|| StartError::Unsupported {
-            what: "keeping devices from a process that can mount (linux.resources.devices with CAP_SYS_ADMIN)"
-                .to_owned(),
-            where_: "without cgroup v2".to_owned(),
-        })?;
-        Self::below(own, allowed).map_err(|errno| failed(errno.into()))
-    }
-
-    fn below(own: PathBuf, allowed: &[Allowed]) -> Result<Self, Errno> {
-        static COUNT: AtomicU32 = AtomicU32::new(0);
-        let directory = OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let parent = openat(CWD, own, directory | OFlags::PATH, Mode::empty())?;
-        let name = loop {
-            let count = COUNT.fetch_add(1, Ordering::Relaxed);
-            let name =
-                CString::new(format!("ringfence-{}-{count}", std::process::id())).map_err(|_nul| Errno::INVAL)?;
-            match mkdirat(&parent, &name, Mode::from_raw_mode(0o755)) {
-                Ok(()) => break name,
-                // Left by a process that had this number and was killed together with its keeper.
-                Err(Errno::EXIST) => {}
-                Err(errno) => return Err(errno),
-            }
-        };
-        let group = match openat(&parent, &name, directory | OFlags::RDONLY, Mode::empty()) {
-            Ok(group) => group,
-            Err(errno) => {
-                let _ = unlinkat(&parent, &name, AtFlags::REMOVEDIR);
-                return Err(errno);
-            }
-        };
-        let guard = Self { parent, name, group };
-        let program = load_device_program(&program(allowed))?;
-        attach_device_program(guard.group.as_fd(), program.as_fd())?;
-        Ok(guard)
-    }
-
-    /// Removes the cgroup, which must have become empty. Allocates nothing: the keeper does it.
-    pub(super) fn remove(&self) {
-        // Gone already, or still populated by what ends just now.
-        for _ in 0..100 {
-            match unlinkat(&self.parent, &self.name, AtFlags::REMOVEDIR) {
-                Err(Errno::BUSY) => rustix::thread::sched_yield(),
-                _ => return,
-            }
-        }
-    }
-}
-
-impl Drop for Guard {
-    fn drop(&mut self) {
-        self.remove();
-    }
+/// Lets the processes of a cgroup open these devices alone.
+pub(super) fn attach(group: BorrowedFd<'_>, allowed: &[Allowed]) -> io::Result<()> {
+    use std::os::fd::AsFd as _;
+    let program = load_device_program(&program(allowed))?;
+    Ok(attach_device_program(group, program.as_fd())?)
 }
 
 /// The eBPF program: `struct bpf_cgroup_dev_ctx` has the access and type, the major and the minor number.

@@ -14,8 +14,8 @@
 //!
 //! What a container is shown otherwise than under runc:
 //!
-//! - `/sys/fs/cgroup` is read-only even in a privileged container. The launcher makes no cgroups for containers, so what
-//!   is shown is its own, which may be the host's root.
+//! - `/sys/fs/cgroup` is read-only even in a privileged container. Where the container has no cgroup of its own, what is
+//!   shown is the launcher's, which may be the host's root.
 //! - A container with CAP_SYS_ADMIN that may not open all devices has a cgroup namespace of its own, which begins at the
 //!   cgroup that guards devices. A volume of the host's cgroup hierarchy, writable, is still a way out of it.
 //! - A container without CAP_SYS_ADMIN that may not open all devices can open no device through a volume, not even the
@@ -26,6 +26,7 @@ pub(crate) mod attempt;
 mod child;
 mod exec;
 mod facts;
+mod groups;
 mod guard;
 mod held;
 mod idmapped;
@@ -82,6 +83,10 @@ impl BuiltIn {
 impl Engine for BuiltIn {
     fn name(&self) -> &'static str {
         "built-in"
+    }
+
+    fn makes_groups_here(&self) -> bool {
+        true
     }
 
     fn start(&self, launch: Launch<'_>) -> Result<Box<dyn Running>, StartError> {

@@ -16,6 +16,7 @@ const TEXT_LENGTH: usize = 3;
 const PID: usize = 4;
 const ENDED: usize = 5;
 const VALUE: usize = 6;
+const OUT_OF_MEMORY: usize = 7;
 const TEXT: usize = 16;
 /// How many bytes of text are kept.
 const TEXT_BYTES: usize = (WORDS - TEXT) * 4;
@@ -142,6 +143,15 @@ impl Report {
 
     pub(super) fn pid(&self) -> u32 {
         self.get(PID)
+    }
+
+    /// Says that a process of the container was killed because its memory is limited.
+    pub(super) fn set_ran_out_of_memory(&self) {
+        self.set(OUT_OF_MEMORY, 1);
+    }
+
+    pub(super) fn ran_out_of_memory(&self) -> bool {
+        self.get(OUT_OF_MEMORY) == 1
     }
 
     /// Says how the container ended.

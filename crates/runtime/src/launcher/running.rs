@@ -6,7 +6,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use rustix::io::Errno;
 use rustix::process::{Signal, WaitId, WaitIdOptions, pidfd_send_signal, waitid};
 
-use super::guard::Guard;
+use super::groups::Groups;
 use super::report::{Ended, Report};
 use crate::engine::{Exit, Running, StartError};
 
@@ -20,13 +20,13 @@ pub(super) struct Container {
     go: Option<OwnedFd>,
     report: Report,
     /// Removed when nothing is left in it.
-    _guard: Option<Guard>,
+    _groups: Groups,
     ended: bool,
 }
 
 impl Container {
-    pub(super) fn new(keeper: OwnedFd, go: OwnedFd, report: Report, guard: Option<Guard>) -> Self {
-        Self { keeper, process: None, go: Some(go), report, _guard: guard, ended: false }
+    pub(super) fn new(keeper: OwnedFd, go: OwnedFd, report: Report, groups: Groups) -> Self {
+        Self { keeper, process: None, go: Some(go), report, _groups: groups, ended: false }
     }
 
     pub(super) fn report(&self) -> &Report {
@@ -77,6 +77,10 @@ impl Running for Container {
             // The keeper was killed, and the container with it.
             None => Exit::Signal(Signal::KILL.as_raw()),
         })
+    }
+
+    fn ran_out_of_memory(&self) -> bool {
+        self.report.ran_out_of_memory()
     }
 
     fn watch(&self) -> io::Result<OwnedFd> {

@@ -9,7 +9,7 @@ use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{Pid, PidfdFlags, getpid, pidfd_open};
 
 use super::child::{self, Start, State};
-use super::guard::Guard;
+use super::groups::Groups;
 use super::idmapped;
 use super::mappings;
 use super::plan::Plan;
@@ -22,11 +22,10 @@ use crate::sys;
 pub(super) fn start(plan: &Plan, stdio: Stdio, keep: Vec<OwnedFd>) -> Result<Container, StartError> {
     let descriptors = Descriptors::new(stdio, keep).map_err(machinery("cannot prepare file descriptors"))?;
     let report = Report::new().map_err(machinery("cannot map memory"))?;
-    let guard = plan.devices.as_deref().map(Guard::new).transpose()?;
+    let mut groups = Groups::new(plan.limits.as_ref(), plan.devices.as_deref())?;
     let mut state = State::new(plan);
-    let Descriptors { executed, executed_child, go, go_child, launcher, place, needed, free, held } = descriptors;
-    let (needed, guard) = with_guard(needed, guard, free).map_err(machinery("cannot prepare file descriptors"))?;
-    let mut needed = needed;
+    let Descriptors { executed, executed_child, go, go_child, launcher, place, mut needed, free, held } = descriptors;
+    needed.extend(groups.place_descriptors(free as RawFd).map_err(machinery("cannot prepare file descriptors"))?);
     for asked in &plan.id_mapped {
         let tree = idmapped::mount(asked)?;
         let tree = fcntl_dupfd_cloexec(&tree, free as RawFd)
@@ -42,7 +41,7 @@ pub(super) fn start(plan: &Plan, stdio: Stdio, keep: Vec<OwnedFd>) -> Result<Con
         launcher,
         place: &place,
         needed: &needed,
-        guard: guard.as_ref(),
+        groups: &groups,
         free,
         dialogue: None,
     };
@@ -53,7 +52,7 @@ pub(super) fn start(plan: &Plan, stdio: Stdio, keep: Vec<OwnedFd>) -> Result<Con
     // The child's ends, so that an end of file comes when the child's are gone.
     drop((start, executed_child, held));
 
-    let mut container = Container::new(keeper, go, report, guard);
+    let mut container = Container::new(keeper, go, report, groups);
     if let Some(mapping) = &plan.keeper.mapping {
         mappings::write(pid, mapping)?;
         container.go().map_err(machinery("cannot let the container go on"))?;
@@ -124,18 +123,6 @@ impl Descriptors {
         let free = free.unsigned_abs();
         Ok(Self { executed, executed_child, go, go_child, launcher, place, needed, free, held })
     }
-}
-
-/// Adds the guard's descriptors to those that the child needs, above what the container keeps.
-fn with_guard(mut needed: Vec<RawFd>, guard: Option<Guard>, free: u32) -> io::Result<(Vec<RawFd>, Option<Guard>)> {
-    let Some(mut guard) = guard else { return Ok((needed, None)) };
-    let free = i32::try_from(free).map_err(io::Error::other)?;
-    for fd in [&mut guard.parent, &mut guard.group] {
-        *fd = fcntl_dupfd_cloexec(&*fd, free)?;
-        needed.push(fd.as_raw_fd());
-    }
-    needed.sort_unstable();
-    Ok((needed, Some(guard)))
 }
 
 /// Waits until nobody holds the other end.

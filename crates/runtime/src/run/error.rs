@@ -56,6 +56,13 @@ pub enum RunError {
     /// The engine did not start it.
     #[error(transparent)]
     Start(#[from] StartError),
+    /// The cgroup around the containers could not be made.
+    #[error("limit what all containers together may use (resources)")]
+    Limits {
+        /// Why.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
     /// The Localhost seccomp profile cannot be used.
     #[error("seccomp profile {path:?}: {why}")]
     Seccomp {

@@ -65,6 +65,8 @@ pub enum Event<'a> {
     Ready,
     /// An init container did not end with 0, and it is not tried again.
     InitFailed(&'a str, Exit),
+    /// A process of it was killed because the memory is limited and was used up.
+    OutOfMemory(&'a str),
     /// It starts again after this time.
     BackOff(&'a str, Duration),
     /// It could not be started again; that is tried after some time.
@@ -432,6 +434,7 @@ impl Life<'_> {
                 continue;
             }
             let exit = live.started.running().wait()?;
+            let out_of_memory = live.started.running().ran_out_of_memory();
             if let Some(log) = &mut live.log {
                 log.drain().map_err(RunError::machinery("write the container's log"))?;
             }
@@ -440,6 +443,9 @@ impl Life<'_> {
             slot.ended = Some(exit);
             slot.deadline = None;
             let (kind, name) = (slot.member.kind, &slot.member.container.name);
+            if out_of_memory {
+                tell(Event::OutOfMemory(name)).map_err(RunError::machinery("say what happens"))?;
+            }
             let again =
                 self.end_by.is_none() && self.stage != Stage::EndSidecars && is_again(kind, self.options.restart, exit);
             if again {
@@ -450,7 +456,8 @@ impl Life<'_> {
                 slot.back_off = (slot.back_off * 2).min(LONGEST_BACK_OFF);
                 slot.due = Some(Instant::now() + wait);
                 tell(Event::BackOff(name, wait)).map_err(RunError::machinery("say what happens"))?;
-                let message = format!("back-off {} s after it ended with {}", wait.as_secs(), exit.code());
+                let why = if out_of_memory { " (OOMKilled)" } else { "" };
+                let message = format!("back-off {} s after it ended with {}{why}", wait.as_secs(), exit.code());
                 self.note(index, waiting("CrashLoopBackOff", &message))?;
                 continue;
             }
@@ -458,7 +465,12 @@ impl Life<'_> {
                 tell(Event::InitFailed(name, exit)).map_err(RunError::machinery("say what happens"))?;
             }
             let signal = if let Exit::Signal(signal) = exit { signal } else { 0 };
-            let reason = if exit == Exit::Code(0) { "Completed" } else { "Error" };
+            // As containerd has it: whatever the container made of the loss of a process.
+            let reason = match exit {
+                _ if out_of_memory => "OOMKilled",
+                Exit::Code(0) => "Completed",
+                _ => "Error",
+            };
             self.note(
                 index,
                 ContainerState::Terminated { at: now(), exit_code: exit.code(), signal, reason: reason.to_owned() },

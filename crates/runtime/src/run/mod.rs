@@ -26,6 +26,7 @@ use ringfence_context::effective::{EffectiveContainer, EffectivePod, VolumeKind}
 use ringfence_context::process::Namespace;
 
 use crate::app_armor::Presence;
+use crate::cgroup::{self, NotApplied};
 use crate::engine::{Engine, Exit, Launch, Running, Stdio};
 use crate::observe::{self, NamespaceIds};
 use crate::probe;
@@ -68,6 +69,8 @@ pub struct PodRun<'a> {
     namespaces: NamespaceIds,
     mappings: Option<IdMappings>,
     unprivileged: bool,
+    /// The cgroup around those of the containers; made when the first one starts.
+    group: std::cell::OnceCell<cgroup::Prepared>,
     serial: Cell<u32>,
     sandbox: RefCell<Option<Started>>,
     join: Cell<JoinedNamespaces>,
@@ -167,6 +170,7 @@ impl<'a> PodRun<'a> {
             namespaces,
             mappings,
             unprivileged,
+            group: std::cell::OnceCell::new(),
             serial: Cell::new(0),
             sandbox: RefCell::new(None),
             join: Cell::new(JoinedNamespaces::default()),
@@ -184,6 +188,32 @@ impl<'a> PodRun<'a> {
     /// What was or will be made on the machine itself for the pod's hostPath volumes. It stays there, as on a node.
     pub fn created_paths(&self) -> &BTreeSet<PathBuf> {
         &self.volumes.created
+    }
+
+    /// Makes the cgroup around those of the containers, where the pod's `resources` ask for any, and says which limits
+    /// cannot be had here. An external engine makes its own groups, for the containers alone.
+    pub fn not_limited(&self, engine: &dyn Engine) -> Result<&[NotApplied], RunError> {
+        self.group(engine).map(|group| group.not_applied.as_slice())
+    }
+
+    fn group(&self, engine: &dyn Engine) -> Result<&cgroup::Prepared, RunError> {
+        if let Some(group) = self.group.get() {
+            return Ok(group);
+        }
+        let group = match &self.effective.resources {
+            Some(resources) if engine.makes_groups_here() => {
+                let together = spec::limits(&resources.limits)?;
+                let mut needed = cgroup::controllers(&together);
+                for own in self.effective.containers.iter().filter_map(|container| container.resources.as_ref()) {
+                    needed.extend(cgroup::controllers(&spec::limits(own)?));
+                }
+                let name = format!("ringfence-{}", self.run_name());
+                cgroup::prepare(self.options.state, &name, &together, &needed)
+                    .map_err(|failure| RunError::Limits { source: Box::new(failure) })?
+            }
+            _ => cgroup::Prepared::default(),
+        };
+        Ok(self.group.get_or_init(|| group))
     }
 
     /// Starts a sandbox whose IPC, network and UTS namespaces, and PID namespace where the pod shares it, the containers
@@ -347,6 +377,8 @@ impl<'a> PodRun<'a> {
             &decided
         };
         let id = format!("ringfence-{}-{name}", self.run_name());
+        let group = self.group(engine)?;
+        let limited = container.resources.as_ref().and(group.path.as_ref());
         let spec = spec::build(
             self.effective,
             container,
@@ -364,7 +396,8 @@ impl<'a> PodRun<'a> {
                 id_mappings: self.mappings.as_ref(),
                 unprivileged: self.unprivileged,
                 join: self.join.get(),
-                cgroups_path: None,
+                cgroups_path: limited.map(|path| path.join(&name)),
+                not_applied: &group.not_applied,
             },
         )?;
         let work_dir = WorkDir(self.options.state.dir(&format!("work/{name}"), 0o700)?);
@@ -373,7 +406,7 @@ impl<'a> PodRun<'a> {
         }
         let launch = Launch { id: &id, spec: &spec, work_dir: &work_dir.0, stdio, keep: Vec::new() };
         let running = engine.start(launch).map_err(|error| app_armor::explain(error, profile))?;
-        Ok(Started { running, _work_dir: work_dir, source, cgroup: false })
+        Ok(Started { running, _work_dir: work_dir, source, cgroup: limited.is_some() })
     }
 
     /// The container as declared, which is there because the effective one was made from it.

@@ -28,6 +28,8 @@ pub(super) fn container(pod: &EffectivePod, like: &EffectiveContainer) -> Effect
     sandbox.read_only_root_filesystem = Value::known(true, origin());
     sandbox.home = Value::known("/".to_owned(), origin());
     sandbox.mounts = Vec::new();
+    // It does nothing, so that there is nothing to limit.
+    sandbox.resources = None;
     sandbox.refusal = None;
     sandbox
 }

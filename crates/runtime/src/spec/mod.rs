@@ -27,6 +27,9 @@ use ringfence_context::effective::{EffectiveContainer, EffectivePod};
 use ringfence_context::origin::Value;
 use ringfence_context::process::Namespace;
 
+use crate::cgroup::NotApplied;
+
+pub(crate) use cgroup::limits;
 pub use args::{Command, CommandError, command};
 pub use env::DEFAULT_PATH;
 pub(crate) use mounts::{clean, mount};
@@ -140,8 +143,11 @@ pub struct SpecOptions<'a> {
     pub unprivileged: bool,
     /// The sandbox to join.
     pub join: JoinedNamespaces,
-    /// The cgroup to make, from the root of each hierarchy. `None` leaves it to the engine.
+    /// The cgroup to make: a relative path lies below the caller's own groups, or near them. `None` leaves it to the
+    /// engine.
     pub cgroups_path: Option<PathBuf>,
+    /// The limits that are left out, because they cannot be had here.
+    pub not_applied: &'a [NotApplied],
 }
 
 /// Why no spec can be made.
@@ -243,7 +249,8 @@ fn linux(
         linux.set_gid_mappings(Some(mappings.gid()));
     }
     linux.set_sysctl(sysctl::sysctl(pod, container, options)?);
-    linux.set_resources(Some(cgroup::resources(privileged)));
+    let resources = cgroup::resources(privileged, container.resources.as_ref())?;
+    linux.set_resources(Some(crate::cgroup::without(&resources, options.not_applied)));
     linux.set_cgroups_path(options.cgroups_path.clone());
     linux.set_devices(devices::devices(privileged, options.host));
     linux.set_seccomp(options.seccomp.clone());

@@ -58,6 +58,7 @@ fn try_spec(pod: Value, mappings: Option<&IdMappings>, join: JoinedNamespaces) -
         unprivileged: false,
         join,
         cgroups_path: None,
+        not_applied: &[],
     };
     build(&effective, &effective.containers[0], &process, &options)
 }

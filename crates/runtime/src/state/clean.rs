@@ -18,6 +18,7 @@ use crate::subordinate::Helper;
 /// `binary` removes what belongs to subordinate IDs of the caller; it must end up in [`crate::inside::main`].
 pub(super) fn clean(dir: &Path, binary: &Path) -> io::Result<()> {
     end_engines(dir);
+    remove_groups(dir)?;
     unmount_below(dir)?;
     match remove(dir) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
@@ -43,6 +44,12 @@ fn end_engines(dir: &Path) {
         let _ =
             Command::new(program).args(words).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status();
     }
+}
+
+/// Removes the cgroups of the run, with what is still in them.
+fn remove_groups(dir: &Path) -> io::Result<()> {
+    let Ok(list) = fs::read_to_string(dir.join(crate::cgroup::FILE)) else { return Ok(()) };
+    list.lines().try_for_each(|group| crate::cgroup::remove_tree(Path::new(group)))
 }
 
 /// Unmounts what is mounted below, the last first. Nothing is removed while something is still mounted.

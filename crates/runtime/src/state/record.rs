@@ -107,7 +107,7 @@ pub enum ContainerState {
         exit_code: u8,
         /// The signal that ended it, or 0.
         signal: i32,
-        /// `Completed` or `Error`.
+        /// `Completed`, `Error` or `OOMKilled`.
         reason: String,
     },
 }

@@ -16,12 +16,19 @@ fn refused(change: impl FnOnce(&mut Bed), name: &str) {
 #[test]
 fn what_the_launcher_does_not_have_is_refused_by_name() {
     use oci_spec::runtime::{
-        Hooks, LinuxIntelRdt, LinuxMemory, LinuxPersonalityBuilder, LinuxPersonalityDomain, LinuxResources,
+        Hooks, LinuxBlockIo, LinuxIntelRdt, LinuxMemory, LinuxPersonalityBuilder, LinuxPersonalityDomain, LinuxResources,
     };
     refused(|bed| _ = bed.spec.set_hooks(Some(Hooks::default())), "hooks");
     refused(|bed| _ = bed.process().set_terminal(Some(true)), "process.terminal");
     refused(|bed| _ = bed.linux().set_intel_rdt(Some(LinuxIntelRdt::default())), "linux.intelRdt");
-    refused(|bed| _ = bed.linux().set_cgroups_path(Some("/x".into())), "linux.cgroupsPath");
+    refused(
+        |bed| {
+            let mut resources = LinuxResources::default();
+            resources.set_devices(None).set_block_io(Some(LinuxBlockIo::default()));
+            bed.linux().set_resources(Some(resources)).set_cgroups_path(Some("ringfence-refused".into()));
+        },
+        "linux.resources.blockIO",
+    );
     refused(
         |bed| {
             let personality = LinuxPersonalityBuilder::default().domain(LinuxPersonalityDomain::PerLinux32).build();
@@ -37,7 +44,7 @@ fn what_the_launcher_does_not_have_is_refused_by_name() {
             resources.set_devices(None).set_memory(Some(memory));
             bed.linux().set_resources(Some(resources));
         },
-        "linux.resources",
+        "linux.resources without linux.cgroupsPath",
     );
     refused(|bed| _ = bed.mount("/x", "tmpfs", "tmpfs", &["tmpcopyup"]), "tmpcopyup");
     refused(|bed| _ = bed.mount("/x", "bind", "/tmp", &["rbind", "size=3"]), "size");

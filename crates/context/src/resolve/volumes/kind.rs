@@ -2,8 +2,8 @@
 
 use k8s_openapi::api::core::v1::Volume;
 
-use super::quantity::bytes;
 use crate::effective::{Medium, VolumeKind};
+use crate::resolve::quantity::bytes;
 
 /// What a volume is. A volume without a source is an emptyDir, as the API defaults it.
 pub(crate) fn of(volume: &Volume) -> VolumeKind {

@@ -3,7 +3,6 @@
 mod kind;
 mod ownership;
 pub(crate) mod persistent;
-mod quantity;
 mod refuse;
 
 use std::borrow::Cow;

@@ -17,6 +17,7 @@ use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
 use super::{Done, Failure, Start, State, contain, run};
 use crate::launcher::facts::Kind;
+use crate::launcher::plan::Action;
 use crate::launcher::report::{Ended, Phase};
 use crate::launcher::text::number;
 use crate::sys::fd::{Close, close_range};
@@ -32,9 +33,10 @@ pub(in crate::launcher) fn keep(start: &Start<'_>, state: &mut State) -> ! {
     }
     run(start, state, Phase::Keeper, &start.plan.keeper.steps);
     start.report.at(Phase::Clone, 0);
-    let cgroup = start.guard.map(|guard| guard.group.as_fd());
+    let cgroup = start.groups.unified();
     // A cgroup namespace made here would begin at the keeper's cgroup; the container makes it in its own.
-    let later = if cgroup.is_some() { Kind::Cgroup.flag() } else { 0 };
+    let itself = start.plan.steps.iter().any(|step| matches!(step.action, Action::NewCgroupNamespace));
+    let later = if itself { Kind::Cgroup.flag() } else { 0 };
     // In a container that runs already, the process has no /proc in which it could look itself up.
     let tid = start.dialogue.as_ref().map(|_| start.report.pid_word());
     let cloned = clone::clone3(u64::from(start.plan.keeper.container & !later), cgroup, tid, || {
@@ -51,9 +53,12 @@ pub(in crate::launcher) fn keep(start: &Start<'_>, state: &mut State) -> ! {
 
 /// Watches until the container or the launcher has ended.
 fn watch(start: &Start<'_>, container: &OwnedFd) -> ! {
-    // The guard's last, and again the container's where there is none.
-    let parent = start.guard.map_or(container.as_raw_fd(), |guard| guard.parent.as_raw_fd());
-    let mut kept: [RawFd; 4] = [start.go.as_raw_fd(), start.launcher.as_raw_fd(), container.as_raw_fd(), parent];
+    // The rest is the container's again: there are at most seven groups of four descriptors.
+    let mut kept: [RawFd; 32] = [container.as_raw_fd(); 32];
+    let always = [&start.go, &start.launcher];
+    for (to, fd) in kept.iter_mut().skip(1).zip(always.into_iter().chain(start.groups.at_the_end())) {
+        *to = fd.as_raw_fd();
+    }
     kept.sort_unstable();
     // The container's streams and the pipe that tells of its exec are not the keeper's to hold open.
     let closed = close_all_but(&kept);
@@ -69,9 +74,10 @@ fn watch(start: &Start<'_>, container: &OwnedFd) -> ! {
     if !start.plan.keeper.contains_all() {
         end_orphans();
     }
-    if let Some(guard) = start.guard {
-        guard.remove();
+    if start.groups.ran_out_of_memory() {
+        start.report.set_ran_out_of_memory();
     }
+    start.groups.remove();
     if let Some(ended) = ended {
         start.report.set_ended(ended);
     }

@@ -15,7 +15,7 @@ use std::os::fd::{BorrowedFd, OwnedFd, RawFd};
 
 use rustix::io::Errno;
 
-use super::guard::Guard;
+use super::groups::Groups;
 use super::plan::{Action, Plan, Step};
 use super::report::{Phase, Report};
 use crate::sys;
@@ -34,8 +34,8 @@ pub(super) struct Start<'a> {
     pub(super) place: &'a [(RawFd, RawFd)],
     /// All descriptors that the plan needs, in ascending order.
     pub(super) needed: &'a [RawFd],
-    /// The cgroup that the container starts in.
-    pub(super) guard: Option<&'a Guard>,
+    /// The container's cgroups.
+    pub(super) groups: &'a Groups,
     /// The first number that the container does not keep.
     pub(super) free: u32,
     /// For a process in a container that runs already.
@@ -214,6 +214,7 @@ fn perform(start: &Start<'_>, state: &mut State, action: &Action) -> Done {
         Action::VerifyOwn => verify::own(start),
 
         Action::NewCgroupNamespace => Ok(sys::clone::new_cgroup_namespace()?),
+        Action::JoinGroups => Ok(start.groups.join()?),
         Action::PlaceDescriptors => descriptors::place(start),
         Action::ResetSignals => Ok(sys::signal::reset()?),
         Action::OpenProcess => descriptors::open_process(start, state),

@@ -57,6 +57,8 @@ pub(crate) enum Action {
 
     /// Make the cgroup that guards devices the highest that the container can see, so that it cannot leave it.
     NewCgroupNamespace,
+    /// Write this process into the container's groups of cgroup v1.
+    JoinGroups,
     /// Put the standard streams and the kept descriptors under their numbers.
     PlaceDescriptors,
     /// Set all signals to their defaults.
@@ -243,6 +245,7 @@ impl fmt::Display for Action {
             Self::DieWithParent => f.write_str("die with the keeper"),
             Self::VerifyOwn => f.write_str("verify the limits and the working directory"),
             Self::NewCgroupNamespace => f.write_str("make a cgroup namespace"),
+            Self::JoinGroups => f.write_str("join the container's cgroups"),
             Self::PlaceDescriptors => f.write_str("place file descriptors"),
             Self::ResetSignals => f.write_str("reset signals"),
             Self::OpenProcess => f.write_str("open /proc/self"),

@@ -1,6 +1,6 @@
 //! Mounts of type `cgroup`: the container's view of the cgroup hierarchies. It is read-only even where the spec asks
-//! for a writable one, as for privileged containers: the groups are the launcher's, for it makes none for a container,
-//! and a container that could write to them could change what the host's own processes may use.
+//! for a writable one, as for privileged containers: a container that could write to its own group could lift its
+//! limits, and where it has none, what is shown is the launcher's.
 
 use super::action::MountAction;
 use super::mounts::{self, Ahead, Planned};

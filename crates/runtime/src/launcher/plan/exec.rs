@@ -68,6 +68,7 @@ impl Plan {
             checks: draft.checks,
             command: Command::new(process)?,
             trees: 0,
+            limits: None,
             devices: None,
             id_mapped: Vec::new(),
             status_bytes: 8192 + groups * 11,

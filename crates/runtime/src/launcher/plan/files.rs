@@ -33,6 +33,13 @@ pub(super) fn plan(asked: &Asked<'_>, keeper: &Keeper, draft: &mut Draft) -> Res
         draft.checks.retain(|check| !matches!(check.wanted, Wanted::SameNamespace { kind: Kind::Cgroup, .. }));
         draft.check("linux.resources.devices", Wanted::NewNamespace { kind: Kind::Cgroup, not });
     }
+    // It begins at the group in which it is made.
+    if keep != devices::Keep::Cgroup
+        && asked.linux.cgroups_path().is_some()
+        && keeper.container & Kind::Cgroup.flag() != 0
+    {
+        draft.step("linux.namespaces", Action::NewCgroupNamespace);
+    }
     let no_devices = keep == devices::Keep::Mounts;
     let planned = mounts::plan(asked, keeper, no_devices, draft)?;
     let dev = Target::new(Path::new("/dev"))?;

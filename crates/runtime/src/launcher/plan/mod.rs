@@ -22,6 +22,7 @@ use std::fmt;
 use oci_spec::runtime::{Linux, Process, Spec};
 
 use super::facts::Facts;
+use super::groups::Limits;
 use super::guard::Allowed;
 use crate::engine::StartError;
 
@@ -65,6 +66,8 @@ pub(super) struct Plan {
     pub(super) trees: usize,
     /// How many namespaces are joined.
     pub(super) joined: usize,
+    /// The limits of the container's own cgroup.
+    pub(super) limits: Option<Limits>,
     /// The devices that a cgroup has to let through, where there has to be one.
     pub(super) devices: Option<Vec<Allowed>>,
     /// The mounts that the launcher makes beforehand.
@@ -80,6 +83,9 @@ impl fmt::Display for Plan {
         }
         for step in &self.keeper.steps {
             writeln!(f, "keeper: {step}")?;
+        }
+        if let Some(limits) = &self.limits {
+            writeln!(f, "launcher: make cgroup {} (linux.cgroupsPath)", limits.path.display())?;
         }
         if self.devices.is_some() {
             writeln!(f, "keeper: guard devices by a cgroup (linux.resources.devices)")?;
@@ -136,6 +142,13 @@ impl Plan {
 
         let mut draft = Draft::default();
         let keeper = namespaces::plan(&asked, &mut draft)?;
+        let limits = asked.linux.cgroups_path().as_ref().map(|path| Limits {
+            path: path.clone(),
+            resources: asked.linux.resources().clone().unwrap_or_default(),
+        });
+        if limits.is_some() {
+            draft.step("linux.cgroupsPath", Action::JoinGroups);
+        }
         for action in [Action::ResetSignals, Action::OpenProcess, Action::NewKeyring] {
             draft.step("process", action);
         }
@@ -151,6 +164,7 @@ impl Plan {
             checks: draft.checks,
             command,
             trees: draft.trees,
+            limits,
             devices: draft.devices,
             id_mapped: draft.id_mapped,
             // 11 bytes for a group; everything else fits into a page by far.

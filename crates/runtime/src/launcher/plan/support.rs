@@ -1,8 +1,9 @@
 //! What the launcher refuses to start, because starting without it would not be what was asked for.
 
-use oci_spec::runtime::{LinuxNamespaceType, LinuxResources};
+use oci_spec::runtime::LinuxNamespaceType;
 
 use super::{Asked, CALLER, KERNEL, LAUNCHER, unsupported};
+use crate::cgroup;
 use crate::engine::StartError;
 use crate::launcher::facts::SYS_ADMIN;
 
@@ -21,8 +22,6 @@ pub(super) fn refuse(asked: &Asked<'_>) -> Result<(), StartError> {
         (process.exec_cpu_affinity().is_some(), "process.execCPUAffinity"),
         (process.user().username().is_some(), "process.user.username"),
         (linux.net_devices().as_ref().is_some_and(|devices| !devices.is_empty()), "linux.netDevices"),
-        (linux.cgroups_path().is_some(), "linux.cgroupsPath"),
-        (linux.resources().as_ref().is_some_and(limits), "linux.resources"),
         (linux.intel_rdt().is_some(), "linux.intelRdt"),
         (linux.memory_policy().is_some(), "linux.memoryPolicy"),
         (linux.personality().is_some(), "linux.personality"),
@@ -31,6 +30,14 @@ pub(super) fn refuse(asked: &Asked<'_>) -> Result<(), StartError> {
     ];
     if let Some((_, field)) = fields.iter().find(|(asked, _)| *asked) {
         return Err(unsupported(*field, LAUNCHER));
+    }
+    if let Some(resources) = linux.resources() {
+        if let Some(field) = cgroup::refused(resources) {
+            return Err(unsupported(field, LAUNCHER));
+        }
+        if linux.cgroups_path().is_none() && !cgroup::controllers(resources).is_empty() {
+            return Err(unsupported("a limit without a cgroup (linux.resources without linux.cgroupsPath)", LAUNCHER));
+        }
     }
     if process.apparmor_profile().as_ref().is_some_and(|profile| confines(profile)) && !asked.facts.app_armor {
         return Err(unsupported("AppArmor (process.apparmorProfile)", KERNEL));
@@ -48,16 +55,4 @@ pub(super) fn refuse(asked: &Asked<'_>) -> Result<(), StartError> {
 /// Whether a profile name asks for a profile.
 pub(super) fn confines(profile: &str) -> bool {
     !profile.is_empty() && profile != "unconfined"
-}
-
-/// Whether resources beside the device rules are asked for.
-fn limits(resources: &LinuxResources) -> bool {
-    resources.memory().is_some()
-        || resources.cpu().is_some()
-        || resources.pids().is_some()
-        || resources.block_io().is_some()
-        || resources.network().is_some()
-        || resources.hugepage_limits().as_ref().is_some_and(|limits| !limits.is_empty())
-        || resources.rdma().as_ref().is_some_and(|limits| !limits.is_empty())
-        || resources.unified().as_ref().is_some_and(|limits| !limits.is_empty())
 }

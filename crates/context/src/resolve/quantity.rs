@@ -1,7 +1,16 @@
-//! Quantities of bytes as Kubernetes writes them: `64Mi`, `1.5G`, `1e9`, `1024`.
+//! Quantities as Kubernetes writes them: `64Mi`, `1.5G`, `1e9`, `100m`.
 
-/// The bytes of a quantity, rounded up; `None` where it is malformed, negative or beyond 64 bits.
+/// The whole number of a quantity, rounded up; `None` where it is malformed, negative or beyond 64 bits.
 pub(crate) fn bytes(quantity: &str) -> Option<u64> {
+    u64::try_from(nanos(quantity)?.div_ceil(NANOS)).ok()
+}
+
+/// How many billionths are one.
+pub(crate) const NANOS: u128 = 1_000_000_000;
+
+/// A quantity in billionths, which is as exact as the API server keeps it, rounded up; `None` where it is malformed or
+/// negative.
+pub(crate) fn nanos(quantity: &str) -> Option<u128> {
     let at = quantity.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(quantity.len());
     let (number, suffix) = quantity.split_at(at);
     // Numerator and denominator of the factor.
@@ -34,7 +43,7 @@ pub(crate) fn bytes(quantity: &str) -> Option<u64> {
     }
     let scale = 10_u128.checked_pow(u32::try_from(fraction.len()).ok()?)?;
     let digits: u128 = [whole, fraction].concat().parse().ok()?;
-    u64::try_from(digits.checked_mul(up)?.div_ceil(scale.checked_mul(down)?)).ok()
+    Some(digits.checked_mul(up)?.checked_mul(NANOS)?.div_ceil(scale.checked_mul(down)?))
 }
 
 #[cfg(test)]

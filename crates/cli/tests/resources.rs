@@ -110,6 +110,52 @@ fn exec_is_in_the_containers_group_and_a_loss_of_memory_is_shown() {
     assert!(started, "{}", ran.err);
 }
 
+fn docker(flags: &[&str], command: &str) -> Ran {
+    ringfence(["run"].iter().chain(flags).chain(&["resources-test", "sh", "-c", command]), "")
+}
+
+#[test]
+fn dockers_limits_hold() {
+    if !can_limit() {
+        return;
+    }
+    let ran = docker(&["--memory", "32m", "--memory-swap", "32m"], "exec tail /dev/zero");
+    assert_eq!(ran.code, 137, "{}", ran.err);
+    assert!(ran.err.contains("OOMKilled"), "{}", ran.err);
+
+    let look = "cd /sys/fs/cgroup; cat cpu*/cpu.cfs_quota_us cpu*/cpu.shares cpu.max cpu.weight 2>/dev/null; nproc";
+    let ran = docker(&["--cpus", "0.5", "--cpu-shares", "102", "--cpuset-cpus", "0"], look);
+    let said: Vec<&str> = ran.out.lines().collect();
+    let v1 = said.contains(&"50000") && said.contains(&"102");
+    let v2 = said.contains(&"50000 100000") && said.contains(&"17");
+    assert!((v1 || v2) && said.last() == Some(&"1") || ran.err.contains("limits of cpu"), "{}{}", ran.out, ran.err);
+    assert!(!ran.err.contains("--cpus"), "{}", ran.err);
+}
+
+#[test]
+fn a_container_starts_no_more_processes_than_its_limit() {
+    if !can_limit() {
+        return;
+    }
+    // The shell itself is one; it ends at the first process that it cannot start.
+    let ran = docker(&["--pids-limit", "8"], "i=0; while [ $i -lt 64 ]; do sleep 60 & i=$((i+1)); echo $i; done");
+    if ran.err.contains("limits of pids are not applied") {
+        println!("skipped: {}", ran.err);
+        return;
+    }
+    assert_ne!(ran.code, 0, "{}", ran.err);
+    assert_eq!(ran.out.lines().last(), Some("7"), "{}", ran.err);
+}
+
+#[test]
+fn docker_refuses_what_its_daemon_refuses() {
+    let ran = docker(&["--memory", "1m"], "true");
+    assert_eq!(ran.code, 125, "{}", ran.err);
+    if rustix::process::geteuid().is_root() {
+        assert!(ran.err.contains("Minimum memory limit allowed is 6MB"), "{}", ran.err);
+    }
+}
+
 #[test]
 fn a_limit_that_cannot_be_set_is_said() {
     if !rustix::process::geteuid().is_root() {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use crate::flags::{Given, Parsed};
 use crate::refusal::Refusal;
-use crate::value::{self, Device, DeviceRule, Mount, MountKind, Security, Ulimit};
+use crate::value::{self, Device, DeviceRule, Limits, Mount, MountKind, Security, Ulimit};
 use crate::version::Version;
 
 /// What the caller has beside the command line.
@@ -76,6 +76,8 @@ pub struct Options {
     pub oom_score_adj: i32,
     /// `--add-host`, `NAME:ADDRESS`.
     pub add_host: Vec<String>,
+    /// `--memory`, `--cpus`, `--pids-limit` and their like.
+    pub limits: Limits,
     /// Flags that say nothing of the process's context, by name, with their values in order: `name`, `publish`…
     pub beside: BTreeMap<&'static str, Vec<String>>,
 }
@@ -151,7 +153,10 @@ impl Options {
                 }
                 self.add_host.push(format!("{name}:{address}"));
             }
-            name => self.beside.entry(name).or_default().push(value),
+            name => {
+                self.limits.flag(name, &value).map_err(wrong)?;
+                self.beside.entry(name).or_default().push(value);
+            }
         }
         Ok(())
     }
@@ -173,6 +178,7 @@ impl Options {
         self.security = Security::parse(&texts.security, version, files)?;
         self.network = value::network(texts.network.as_deref().unwrap_or_default())?;
         self.ipc = value::ipc(&texts.ipc)?;
+        self.limits.check().map_err(Refusal::daemon)?;
         for volume in &texts.volumes {
             self.mounts.push(Mount::volume(volume).map_err(Refusal::daemon)?);
         }

@@ -373,7 +373,9 @@ fn tell(event: Event<'_>, ready: &mut Option<String>) -> io::Result<()> {
             super::complain(&format!("init container {name:?} ended with {}", exit.code()));
         }
         Event::OutOfMemory(name) => {
-            super::complain(&format!("container {name:?}: OOMKilled: it wanted more memory than resources.limits.memory"));
+            super::complain(&format!(
+                "container {name:?}: OOMKilled: it wanted more memory than resources.limits.memory"
+            ));
         }
         Event::BackOff(name, wait) => {
             super::warn(&format!("container {name:?} has ended; it starts again in {} s", wait.as_secs()));

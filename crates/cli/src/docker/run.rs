@@ -164,7 +164,13 @@ fn run(line: &Line) -> Result<Exit, Failed> {
     for path in &started.created {
         warn(&format!("{} was not there, and is made on this machine as docker makes it", path.display()));
     }
+    for limit in &started.not_limited {
+        warn(&format!("limits of {} are not applied: {}", limit.what, limit.why));
+    }
     let ended = started.running().wait().map_err(|error| Failed::machinery(&error))?;
+    if started.running().ran_out_of_memory() {
+        complain("OOMKilled: the container wanted more memory than --memory");
+    }
     Ok(Exit::Passed(match ended {
         Ended::Code(code) => code,
         signal @ Ended::Signal(_) => signal.code(),

@@ -15,7 +15,7 @@ impl Flag {
     }
 }
 
-const LIMITS: &str = "limits of resources are not applied here";
+const LIMITS: &str = "this limit is not applied here";
 const NETWORK: &str = "no network is made here but the machine's own: use --network none or host";
 
 /// The flags of `docker run` (docker/cli `cli/command/container/opts.go`, `addFlags`, and `run.go`).
@@ -51,17 +51,16 @@ pub const FLAGS: &[Flag] = &[
         .without("it is a flag for Windows"),
     flag("cpu-percent", None, Value, "CPU percent (Windows only)", Refused("this is a flag for Windows"))
         .without("it is a flag for Windows"),
-    flag("cpu-period", None, Value, "CFS period", Warned(LIMITS))
+    flag("cpu-period", None, Value, "CFS period", Applied)
         .without("the kubelet sets the period: write resources.limits.cpu"),
-    flag("cpu-quota", None, Value, "CFS quota", Warned(LIMITS))
+    flag("cpu-quota", None, Value, "CFS quota", Applied)
         .without("write resources.limits.cpu, which is quota divided by period"),
     flag("cpu-rt-period", None, Value, "Real-time period", Warned(LIMITS)).without("a pod has no real-time limits"),
     flag("cpu-rt-runtime", None, Value, "Real-time runtime", Warned(LIMITS)).without("a pod has no real-time limits"),
-    flag("cpu-shares", Some('c'), Value, "CPU shares (relative weight)", Warned(LIMITS)),
-    flag("cpus", None, Value, "Number of CPUs", Warned(LIMITS)),
-    flag("cpuset-cpus", None, Value, "CPUs in which to run", Warned(LIMITS))
-        .without("the kubelet's CPU manager decides it"),
-    flag("cpuset-mems", None, Value, "Memory nodes in which to run", Warned(LIMITS))
+    flag("cpu-shares", Some('c'), Value, "CPU shares (relative weight)", Applied),
+    flag("cpus", None, Value, "Number of CPUs", Applied),
+    flag("cpuset-cpus", None, Value, "CPUs in which to run", Applied).without("the kubelet's CPU manager decides it"),
+    flag("cpuset-mems", None, Value, "Memory nodes in which to run", Applied)
         .without("the kubelet's memory manager decides it"),
     flag(
         "detach",
@@ -137,9 +136,9 @@ pub const FLAGS: &[Flag] = &[
     flag("log-driver", None, Value, "Logging driver", Nothing).without("the node decides where logs go"),
     flag("log-opt", None, Value, "Options of the logging driver", Nothing).without("the node decides where logs go"),
     flag("mac-address", None, Value, "MAC address", Warned(NETWORK)).without("the network plugin decides it"),
-    flag("memory", Some('m'), Value, "Memory limit", Warned(LIMITS)),
-    flag("memory-reservation", None, Value, "Memory soft limit", Warned(LIMITS)),
-    flag("memory-swap", None, Value, "Swap limit", Warned(LIMITS)).without("the kubelet's memorySwap decides it"),
+    flag("memory", Some('m'), Value, "Memory limit", Applied),
+    flag("memory-reservation", None, Value, "Memory soft limit", Applied),
+    flag("memory-swap", None, Value, "Swap limit", Applied).without("the kubelet's memorySwap decides it"),
     flag("memory-swappiness", None, Value, "Swappiness (0 to 100)", Warned(LIMITS)).without("a pod has no swappiness"),
     flag("mount", None, Value, "Attach a mount: type=bind|volume|tmpfs,…", Applied),
     flag("name", None, Value, "Name of the container", Nothing),
@@ -151,8 +150,7 @@ pub const FLAGS: &[Flag] = &[
     flag("oom-score-adj", None, Value, "OOM preference (-1000 to 1000)", Applied)
         .without("the kubelet derives it from the requests"),
     flag("pid", None, Value, "PID namespace: host", Applied),
-    flag("pids-limit", None, Value, "Limit of processes", Warned(LIMITS))
-        .without("the kubelet's podPidsLimit decides it"),
+    flag("pids-limit", None, Value, "Limit of processes", Applied).without("the kubelet's podPidsLimit decides it"),
     flag("platform", None, Value, "Platform of the image", Warned("the image is taken as it is"))
         .without("write nodeSelector kubernetes.io/arch"),
     flag("privileged", None, Switch, "Give all capabilities and devices", Applied),

@@ -72,10 +72,7 @@ impl Limits {
                 memory > 0 && memory_reservation > 0 && memory < memory_reservation,
                 "Minimum memory limit can not be less than memory reservation limit, see usage",
             ),
-            (
-                nano_cpus > 0 && cpu_period > 0,
-                "Conflicting options: Nano CPUs and CPU Period cannot both be set",
-            ),
+            (nano_cpus > 0 && cpu_period > 0, "Conflicting options: Nano CPUs and CPU Period cannot both be set"),
             (nano_cpus > 0 && cpu_quota > 0, "Conflicting options: Nano CPUs and CPU Quota cannot both be set"),
             (
                 cpu_period != 0 && !(1_000..=1_000_000).contains(&cpu_period),

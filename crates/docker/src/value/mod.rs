@@ -2,6 +2,7 @@
 
 mod device;
 mod environment;
+mod limits;
 mod mount;
 mod names;
 mod security;
@@ -12,6 +13,7 @@ mod ulimit;
 
 pub use device::{Access, Device, DeviceKind, DeviceRule};
 pub use environment::{environment, file as environment_file};
+pub use limits::Limits;
 pub use mount::{Mount, MountKind, Propagation};
 pub use names::{ipc, network, only_host, pid};
 pub use security::{Seccomp, Security};

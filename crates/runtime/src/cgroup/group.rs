@@ -81,10 +81,13 @@ pub(crate) fn make(place: &Place, path: &Path, resources: &LinuxResources) -> Re
     let mut above = place.base.clone();
     let mut parts = path.components().filter_map(|part| match part {
         Component::Normal(name) => Some(Ok(name)),
-        Component::ParentDir => Some(Err(Failure::Value(format!("{} leads upwards (linux.cgroupsPath)", path.display())))),
+        Component::ParentDir => {
+            Some(Err(Failure::Value(format!("{} leads upwards (linux.cgroupsPath)", path.display()))))
+        }
         _ => None,
     });
-    let mut name = parts.next().unwrap_or_else(|| Err(Failure::Value("it has no name (linux.cgroupsPath)".to_owned())))?;
+    let mut name =
+        parts.next().unwrap_or_else(|| Err(Failure::Value("it has no name (linux.cgroupsPath)".to_owned())))?;
     for next in parts {
         above.push(name);
         begin(place, &above)?;
@@ -97,8 +100,10 @@ pub(crate) fn make(place: &Place, path: &Path, resources: &LinuxResources) -> Re
     };
     let c_name = CString::new(name.as_bytes()).map_err(|nul| failed("name")(io::Error::other(nul)))?;
     let flags = OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
-    let parent = openat(CWD, &above, flags | OFlags::PATH, Mode::empty()).map_err(|errno| failed("open the group above")(errno.into()))?;
-    rustix::fs::mkdirat(&parent, &c_name, Mode::from_raw_mode(0o755)).map_err(|errno| failed("make the group")(errno.into()))?;
+    let parent = openat(CWD, &above, flags | OFlags::PATH, Mode::empty())
+        .map_err(|errno| failed("open the group above")(errno.into()))?;
+    rustix::fs::mkdirat(&parent, &c_name, Mode::from_raw_mode(0o755))
+        .map_err(|errno| failed("make the group")(errno.into()))?;
     let opened = openat(&parent, &c_name, flags | OFlags::RDONLY, Mode::empty());
     let opened = match opened {
         Ok(opened) => opened,
@@ -107,7 +112,8 @@ pub(crate) fn make(place: &Place, path: &Path, resources: &LinuxResources) -> Re
             return Err(failed("open")(errno.into()));
         }
     };
-    let file = |name: &str, flags: OFlags| openat(&opened, name, flags | OFlags::CLOEXEC | OFlags::NOFOLLOW, Mode::empty());
+    let file =
+        |name: &str, flags: OFlags| openat(&opened, name, flags | OFlags::CLOEXEC | OFlags::NOFOLLOW, Mode::empty());
     let (processes, kill) = match place.version {
         Version::V1 => (Some(file("cgroup.procs", OFlags::RDWR)), None),
         Version::V2 => (None, file("cgroup.kill", OFlags::WRONLY).ok()),
@@ -197,9 +203,10 @@ impl Group {
         let text = buffer.get(..length).unwrap_or_default();
         let line = text.split(|byte| *byte == b'\n').find_map(|line| line.strip_prefix(b"oom_kill "));
         line.map_or(0, |digits| {
-            digits.iter().filter(|byte| byte.is_ascii_digit()).fold(0, |number, digit| {
-                number.wrapping_mul(10).wrapping_add(u64::from(digit - b'0'))
-            })
+            digits
+                .iter()
+                .filter(|byte| byte.is_ascii_digit())
+                .fold(0, |number, digit| number.wrapping_mul(10).wrapping_add(u64::from(digit - b'0')))
         })
     }
 

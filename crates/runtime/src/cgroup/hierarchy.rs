@@ -48,9 +48,8 @@ impl Hierarchies {
         let mut all: Vec<Hierarchy> = Vec::new();
         for hierarchy in mounts.lines().filter_map(|line| hierarchy(line, own)) {
             // Mounted a second time somewhere else.
-            let same = |other: &Hierarchy| {
-                (other.version, &other.controllers) == (hierarchy.version, &hierarchy.controllers)
-            };
+            let same =
+                |other: &Hierarchy| (other.version, &other.controllers) == (hierarchy.version, &hierarchy.controllers);
             if !all.iter().any(same) {
                 all.push(hierarchy);
             }
@@ -94,14 +93,13 @@ impl Hierarchies {
         for hierarchy in &self.0 {
             let here = |controller: &&Controller| self.of(**controller).is_some_and(|found| found == hierarchy);
             let controllers: BTreeSet<Controller> = needed.iter().filter(here).copied().collect();
-            let begun = |base: &Path| path.components().count() > 1 && first.is_some_and(|first| base.join(first).is_dir());
+            let begun =
+                |base: &Path| path.components().count() > 1 && first.is_some_and(|first| base.join(first).is_dir());
             let base = if path.is_absolute() {
                 (!controllers.is_empty()).then(|| hierarchy.point.clone())
             } else {
                 match hierarchy.version {
-                    Version::V1 => {
-                        (!controllers.is_empty() || begun(&hierarchy.own)).then(|| hierarchy.own.clone())
-                    }
+                    Version::V1 => (!controllers.is_empty() || begun(&hierarchy.own)).then(|| hierarchy.own.clone()),
                     Version::V2 => match above(hierarchy).find(|base| begun(base)) {
                         Some(base) => Some(base.to_path_buf()),
                         None if controllers.is_empty() => None,

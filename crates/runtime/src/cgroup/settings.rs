@@ -69,7 +69,10 @@ pub(crate) fn controllers(resources: &LinuxResources) -> BTreeSet<Controller> {
         }
     };
     let cpu = resources.cpu().as_ref();
-    add(cpu.is_some_and(|cpu| cpu.shares().is_some() || cpu.quota().is_some() || cpu.period().is_some()), Controller::Cpu);
+    add(
+        cpu.is_some_and(|cpu| cpu.shares().is_some() || cpu.quota().is_some() || cpu.period().is_some()),
+        Controller::Cpu,
+    );
     add(cpu.is_some_and(|cpu| is_named(cpu.cpus().as_ref()) || is_named(cpu.mems().as_ref())), Controller::Cpuset);
     add(resources.memory().as_ref().is_some_and(|memory| *memory != LinuxMemory::default()), Controller::Memory);
     add(resources.pids().is_some(), Controller::Pids);
@@ -170,13 +173,7 @@ pub(crate) fn settings(
     Ok(all)
 }
 
-fn setting(
-    controller: Controller,
-    file: &str,
-    value: impl ToString,
-    expect: Expect,
-    field: &'static str,
-) -> Setting {
+fn setting(controller: Controller, file: &str, value: impl ToString, expect: Expect, field: &'static str) -> Setting {
     Setting { controller, file: file.to_owned(), value: value.to_string(), expect, field }
 }
 
@@ -206,7 +203,8 @@ fn time(cpu: &LinuxCpu, version: Version, all: &mut Vec<Setting>) {
                 add("cpu.weight", weight(shares).to_string(), Expect::Same, "linux.resources.cpu.shares");
             }
             if quota.is_some() || period.is_some() {
-                let quota = quota.filter(|quota| *quota > 0).map_or_else(|| "max".to_owned(), |quota| quota.to_string());
+                let quota =
+                    quota.filter(|quota| *quota > 0).map_or_else(|| "max".to_owned(), |quota| quota.to_string());
                 let value = format!("{quota} {}", period.unwrap_or(100_000));
                 add("cpu.max", value, Expect::Same, "linux.resources.cpu.quota");
             }

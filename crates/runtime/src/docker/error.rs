@@ -28,6 +28,13 @@ pub enum DockerError {
     /// The engine did not start it.
     #[error(transparent)]
     Start(#[from] StartError),
+    /// The cgroup for the limits could not be made.
+    #[error("limit what the container may use")]
+    Limits {
+        /// Why.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
     /// The seccomp profile cannot be used.
     #[error("seccomp profile {path}: {why}")]
     Seccomp {

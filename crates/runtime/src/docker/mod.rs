@@ -3,6 +3,7 @@
 
 mod devices;
 mod error;
+mod limits;
 mod mounts;
 mod seccomp;
 mod spec;
@@ -11,11 +12,13 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use oci_spec::runtime::LinuxResources;
 use ringfence_context::process::ProcessState;
 use ringfence_docker::effective::{Container, ProcessArgs};
 use ringfence_docker::{Options, Version};
 
 use crate::app_armor::{self, Presence, Runtime};
+use crate::cgroup::{self, NotApplied};
 use crate::engine::{Engine, Exit, Launch, Running, Stdio};
 use crate::observe::{self, NamespaceIds};
 use crate::probe;
@@ -56,6 +59,8 @@ pub struct Started {
     pub created: Vec<PathBuf>,
     /// What is known of docker's own AppArmor profile, where the container runs under it.
     pub profile: Option<Presence>,
+    /// Limits that cannot be had here.
+    pub not_limited: Vec<NotApplied>,
 }
 
 impl Started {
@@ -162,12 +167,34 @@ impl DockerRun<'_> {
         all.extend(etc.into_iter().chain(mounts));
         all.extend(probe.cloned());
         let profile = self.load_profile()?;
-        let spec = spec::spec(self, process, &root, all, &readonly_paths)?;
         let name = self.state.path().file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        let limits = limits::resources(&self.options.limits);
+        let refused = |why| DockerError::Refused(ringfence_docker::Refusal::daemon(why));
+        let cpus = rustix::thread::sched_getaffinity(None).map_or(i64::MAX, |cpus| i64::from(cpus.count()));
+        self.options.limits.check_cpus(cpus).map_err(refused)?;
+        let group = if engine.makes_groups_here() {
+            let needed = cgroup::controllers(&limits);
+            cgroup::prepare(self.state, &format!("ringfence-{name}"), &LinuxResources::default(), &needed)
+                .map_err(|failure| DockerError::Limits { source: Box::new(failure) })?
+        } else {
+            cgroup::Prepared::default()
+        };
+        let limits = cgroup::without(&limits, &group.not_applied);
+        let mut spec = spec::spec(self, process, &root, all, &readonly_paths, limits)?;
+        if let (Some(linux), Some(path)) = (spec.linux_mut(), &group.path) {
+            linux.set_cgroups_path(Some(path.join("0")));
+        }
         let id = format!("ringfence-{name}-0");
         let work_dir = WorkDir(self.state.dir("work/0", 0o700)?);
         let launch = Launch { id: &id, spec: &spec, work_dir: &work_dir.0, stdio, keep: Vec::new() };
-        Ok(Started { running: engine.start(launch)?, _work_dir: work_dir, source, created, profile })
+        Ok(Started {
+            running: engine.start(launch)?,
+            _work_dir: work_dir,
+            source,
+            created,
+            profile,
+            not_limited: group.not_applied,
+        })
     }
 
     /// The daemon loads its profile before the first container that needs it; a profile of another name is left to the

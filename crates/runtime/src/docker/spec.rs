@@ -23,6 +23,7 @@ pub(super) fn spec(
     root_path: &Path,
     mounts: Vec<Mount>,
     root_readonly_paths: &[String],
+    limits: LinuxResources,
 ) -> Result<Spec, DockerError> {
     let mut root = Root::default();
     root.set_path(root_path.to_path_buf());
@@ -37,7 +38,7 @@ pub(super) fn spec(
     }
     spec.set_mounts(Some(mounts));
     spec.set_process(Some(process(run, args)?));
-    spec.set_linux(Some(linux(run, root_readonly_paths)?));
+    spec.set_linux(Some(linux(run, root_readonly_paths, limits)?));
     Ok(spec)
 }
 
@@ -119,7 +120,11 @@ fn selinux(run: &DockerRun<'_>) -> Option<String> {
     Some(format!("{user}:{role}:{}:{}", part("type", "container_t"), part("level", "s0")))
 }
 
-fn linux(run: &DockerRun<'_>, root_readonly_paths: &[String]) -> Result<Linux, DockerError> {
+fn linux(
+    run: &DockerRun<'_>,
+    root_readonly_paths: &[String],
+    mut resources: LinuxResources,
+) -> Result<Linux, DockerError> {
     let container = run.container;
     let mut readonly = container.readonly_paths.clone();
     readonly.extend_from_slice(root_readonly_paths);
@@ -127,7 +132,6 @@ fn linux(run: &DockerRun<'_>, root_readonly_paths: &[String]) -> Result<Linux, D
     if run.version == Version::V29 && !masked.is_empty() {
         masked.extend(thermal_throttle());
     }
-    let mut resources = LinuxResources::default();
     resources.set_devices(Some(run.devices.rules.clone()));
     let mut linux = Linux::default();
     linux.set_namespaces(Some(namespaces(run)));

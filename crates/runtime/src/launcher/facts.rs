@@ -167,7 +167,8 @@ impl Facts {
     fn show_own(&mut self, path: &Path, resources: Option<&LinuxResources>) -> io::Result<()> {
         let needed = resources.map(cgroup::controllers).unwrap_or_default();
         for place in cgroup::Hierarchies::read()?.places_of_v1(path, &needed) {
-            if let Some(shown) = self.cgroups.iter_mut().find(|shown| Path::new(&shown.path).starts_with(&place.point)) {
+            if let Some(shown) = self.cgroups.iter_mut().find(|shown| Path::new(&shown.path).starts_with(&place.point))
+            {
                 let group = place.base.join(path.strip_prefix("/").unwrap_or(path));
                 shown.path = group.to_string_lossy().into_owned();
             }

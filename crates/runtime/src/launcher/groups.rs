@@ -94,9 +94,10 @@ impl Groups {
 
     /// Puts the calling process into the groups of v1. Allocates nothing.
     pub(super) fn join(&self) -> rustix::io::Result<()> {
-        self.0.iter().filter_map(|group| group.processes.as_ref()).try_for_each(|processes| {
-            rustix::io::write(processes, b"0").map(drop)
-        })
+        self.0
+            .iter()
+            .filter_map(|group| group.processes.as_ref())
+            .try_for_each(|processes| rustix::io::write(processes, b"0").map(drop))
     }
 
     /// What the keeper needs at the end.

@@ -29,8 +29,8 @@ use ringfence_context::process::Namespace;
 
 use crate::cgroup::NotApplied;
 
-pub(crate) use cgroup::limits;
 pub use args::{Command, CommandError, command};
+pub(crate) use cgroup::limits;
 pub use env::DEFAULT_PATH;
 pub(crate) use mounts::{clean, mount};
 pub use predict::predict;

@@ -16,7 +16,8 @@ fn refused(change: impl FnOnce(&mut Bed), name: &str) {
 #[test]
 fn what_the_launcher_does_not_have_is_refused_by_name() {
     use oci_spec::runtime::{
-        Hooks, LinuxBlockIo, LinuxIntelRdt, LinuxMemory, LinuxPersonalityBuilder, LinuxPersonalityDomain, LinuxResources,
+        Hooks, LinuxBlockIo, LinuxIntelRdt, LinuxMemory, LinuxPersonalityBuilder, LinuxPersonalityDomain,
+        LinuxResources,
     };
     refused(|bed| _ = bed.spec.set_hooks(Some(Hooks::default())), "hooks");
     refused(|bed| _ = bed.process().set_terminal(Some(true)), "process.terminal");

@@ -142,10 +142,11 @@ impl Plan {
 
         let mut draft = Draft::default();
         let keeper = namespaces::plan(&asked, &mut draft)?;
-        let limits = asked.linux.cgroups_path().as_ref().map(|path| Limits {
-            path: path.clone(),
-            resources: asked.linux.resources().clone().unwrap_or_default(),
-        });
+        let limits = asked
+            .linux
+            .cgroups_path()
+            .as_ref()
+            .map(|path| Limits { path: path.clone(), resources: asked.linux.resources().clone().unwrap_or_default() });
         if limits.is_some() {
             draft.step("linux.cgroupsPath", Action::JoinGroups);
         }

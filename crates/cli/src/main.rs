@@ -25,6 +25,7 @@ mod progress;
 mod pull;
 mod render;
 mod running;
+mod self_signed;
 mod store;
 mod verify;
 mod view;

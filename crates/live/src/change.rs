@@ -25,7 +25,7 @@ pub struct Place<'p> {
 }
 
 impl Place<'_> {
-    fn collection(&self) -> Result<String, String> {
+    pub(crate) fn collection(&self) -> Result<String, String> {
         // A name that is none would lead elsewhere.
         for part in self.namespace.into_iter().chain([self.name]) {
             let fits = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'.');

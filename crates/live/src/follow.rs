@@ -218,7 +218,7 @@ fn too_slow(server: &str) -> ListError {
 
 /// Waits longer each time, and never in step with others.
 #[derive(Debug, Clone, Copy)]
-struct Wait(Duration);
+pub(crate) struct Wait(Duration);
 
 impl Default for Wait {
     fn default() -> Self {
@@ -229,7 +229,7 @@ impl Default for Wait {
 impl Wait {
     const LONGEST: Self = Self(LONGEST_WAIT);
 
-    async fn pause(&mut self) {
+    pub(crate) async fn pause(&mut self) {
         // Between a half and the whole; every hasher is seeded anew.
         let random = u32::try_from(RandomState::new().hash_one(0) % 1000).unwrap_or(0);
         tokio::time::sleep(self.0 / 2 + self.0 / 2000 * random).await;

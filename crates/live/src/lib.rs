@@ -12,6 +12,7 @@
 //! and what of their objects is kept, is the caller's choice; nothing here knows what they mean.
 
 mod annotate;
+mod attend;
 mod change;
 mod connect;
 mod error;
@@ -21,6 +22,7 @@ mod list;
 mod resource;
 
 pub use annotate::NodeError;
+pub use attend::attend;
 pub use change::{Apply, ChangeError, Place, apply, delete, read, replace};
 pub use connect::{Cluster, Target, client, files};
 pub use error::{ConnectError, ListError};

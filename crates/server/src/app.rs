@@ -1,5 +1,6 @@
 //! What every request has at hand.
 
+use crate::certificates::Kept;
 use crate::clock::Clock;
 use crate::metrics::Metrics;
 use crate::settings::{Fail, Settings};
@@ -22,12 +23,19 @@ pub(crate) struct App {
     pub(crate) room: Semaphore,
     clock: Clock,
     draining: AtomicBool,
+    /// Where the server makes its own certificates.
+    kept: Option<Kept>,
     /// Made of the constraints as they were at a revision of the source.
     pipeline: RwLock<Option<(u64, Arc<Pipeline<AnyCluster>>)>>,
 }
 
 impl App {
-    pub(crate) fn new(pod_security: PodSecurity, source: Arc<dyn Source>, settings: &Settings) -> Self {
+    pub(crate) fn new(
+        pod_security: PodSecurity,
+        source: Arc<dyn Source>,
+        settings: &Settings,
+        kept: Option<Kept>,
+    ) -> Self {
         Self {
             pod_security,
             source,
@@ -37,6 +45,7 @@ impl App {
             room: crate::http::room(settings.limits.bodies),
             clock: Clock::default(),
             draining: AtomicBool::new(false),
+            kept,
             pipeline: RwLock::default(),
         }
     }
@@ -50,6 +59,9 @@ impl App {
     pub(crate) fn not_ready(&self) -> Option<&'static str> {
         if self.draining.load(Relaxed) {
             return Some("shutting down");
+        }
+        if self.kept.as_ref().is_some_and(|kept| !kept.is_known()) {
+            return Some("there is no certificate yet that an API server believes");
         }
         self.source.cluster().err()
     }

@@ -12,6 +12,7 @@
 #![forbid(unsafe_code)]
 
 mod app;
+mod certificates;
 mod clock;
 mod cluster;
 mod http;
@@ -24,6 +25,7 @@ mod source;
 mod tls;
 mod webhook;
 
+pub use certificates::{Kept, SelfSigned};
 pub use cluster::Live;
 pub use page::Page;
 pub use ringfence_ui::About;

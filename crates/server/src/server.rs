@@ -68,10 +68,11 @@ impl Server {
         pod_security: PodSecurity,
         source: Arc<dyn Source>,
     ) -> Result<Self, ServeError> {
+        let kept = tls.as_ref().and_then(|tls| tls.kept.clone());
         let identity = tls.map(Identity::load).transpose()?.map(Arc::new);
         let address = settings.listen;
         let listener = listener.map(|listener| of_tokio(listener, address)).transpose()?;
-        let app = Arc::new(App::new(pod_security, source, &settings));
+        let app = Arc::new(App::new(pod_security, source, &settings, kept));
         Ok(Self { app, settings, listener, identity, page: None })
     }
 

@@ -11,7 +11,8 @@ use rcgen::KeyPair;
 use serde_json::{Value, json};
 use std::{
     env, fs,
-    net::TcpListener,
+    io::{Read as _, Write as _},
+    net::{TcpListener, TcpStream},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     thread::sleep,
@@ -27,6 +28,7 @@ pub struct ApiServer {
     token_key: KeyPair,
     admin: Client,
     guard: Child,
+    etcd: u16,
     folder: TempDir,
 }
 
@@ -142,7 +144,7 @@ impl ApiServer {
             &with(folder.path(), "admin", &certificate),
         );
         let admin = Client::new(&kubeconfig);
-        let started = Self { url, authority, token_key, admin, guard, folder };
+        let started = Self { url, authority, token_key, admin, guard, etcd, folder };
         if !started.wait() {
             return None;
         }
@@ -194,6 +196,30 @@ impl ApiServer {
         shell.args(["-c", "trap '' HUP INT TERM; . ./kube-apiserver.start"]).current_dir(self.folder());
         let started = shell.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status().unwrap();
         assert!(started.success() && self.wait(), "the API server does not come back");
+    }
+
+    /// Has etcd forget everything but what is there now, so that no watch can be taken up again from before.
+    pub fn compact(&self) {
+        // Any change will do: it tells the newest revision, which is the resource version of objects.
+        let name = format!("compact-{}", self.newest());
+        let made = self.create(&json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}));
+        let revision = made["metadata"]["resourceVersion"].as_str().unwrap();
+        let body = json!({"revision": revision, "physical": true}).to_string();
+        let mut etcd = TcpStream::connect(("127.0.0.1", self.etcd)).unwrap();
+        write!(
+            etcd,
+            "POST /v3/kv/compaction HTTP/1.1\r\nhost: etcd\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}",
+            body.len()
+        )
+        .unwrap();
+        let mut answer = String::new();
+        etcd.read_to_string(&mut answer).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    }
+
+    fn newest(&self) -> String {
+        let list = self.admin.get("/api/v1/namespaces").body;
+        list["metadata"]["resourceVersion"].as_str().unwrap().to_owned()
     }
 
     /// Where it is.

@@ -8,12 +8,13 @@ use std::time::Duration;
 use ringfence_admission::cluster::Snapshot;
 use ringfence_admission::pod_security::{Limits as PodLimits, PodSecurity};
 use ringfence_live::Target;
-use ringfence_server::{About, Fail, Limits, Live, Page, Sandbox, Server, Settings, Shut, Source, TlsFiles};
+use ringfence_server::{About, Fail, Kept, Limits, Live, Page, Sandbox, Server, Settings, Shut, Source, TlsFiles};
 
 use super::{chain, complain};
 use crate::cluster::{ClusterArgs, Needs, PodSecurityArgs, Scope, WaiverArgs};
 use crate::exit::Exit;
 use crate::log;
+use crate::self_signed::SelfSignedArgs;
 
 /// Admission webhooks: Pod Security, and security context constraints where there are any
 ///
@@ -40,7 +41,7 @@ pub(crate) struct Args {
     listen: SocketAddr,
 
     /// The server's certificate with those between it and its authority, as PEM. It is read anew when it changes.
-    #[arg(long, value_name = "FILE", requires = "tls_key", required_unless_present_any = ["insecure_http", "ui"])]
+    #[arg(long, value_name = "FILE", requires = "tls_key", required_unless_present_any = ["insecure_http", "ui", "self_signed"])]
     tls_cert: Option<PathBuf>,
 
     /// The private key of --tls-cert, as PEM.
@@ -48,12 +49,15 @@ pub(crate) struct Args {
     tls_key: Option<PathBuf>,
 
     /// The authorities of clients, as PEM: who has no certificate of theirs is refused.
-    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    #[arg(long, value_name = "FILE", conflicts_with = "insecure_http")]
     client_ca: Option<PathBuf>,
 
     /// Refuse clients whose certificate has not this common name or DNS name; may be repeated.
     #[arg(long = "client-name", value_name = "NAME", requires = "client_ca")]
     client_names: Vec<String>,
+
+    #[command(flatten)]
+    self_signed: SelfSignedArgs,
 
     /// Speak plain HTTP. An API server asks only over TLS: this is for tests and demonstrations.
     #[arg(long, conflicts_with = "tls_cert")]
@@ -126,6 +130,8 @@ Examples:
   ringfence serve --cluster dump.yaml --ui                                       look at a dump in a browser
   ringfence serve --tls-cert tls.crt --tls-key tls.key --client-ca ca.crt \\
       --pod-security-config podsecurity.yaml                                     in the cluster that it watches
+  ringfence serve --self-signed --service ringfence-system/ringfence \\
+      --webhook-configuration ringfence                                          with certificates of its own
 
 SIGTERM ends it once every request under way is answered. Exit status: 0 it was told to end, 2 it could not serve.";
 
@@ -168,6 +174,9 @@ pub(crate) fn main(args: &Args) -> Exit {
     };
     let cluster = if let Some(target) = args.cluster.running() {
         From::Running(target)
+    } else if args.self_signed.is_given() {
+        complain("--self-signed keeps certificates in a running cluster, and --cluster is none");
+        return Exit::Failure;
     } else {
         let Some(loaded) = args.cluster.load(Needs::Webhook, Scope::Named(&[])) else { return Exit::Failure };
         if loaded.incomplete && !args.fail_open {
@@ -218,7 +227,9 @@ fn serve(args: &Args, pod_security: PodSecurity, cluster: From) -> Result<(), Bo
         drain_delay: Duration::from_secs(args.drain_delay),
         drain_timeout: Duration::from_secs(args.drain_timeout),
     };
-    let tls = tls(args);
+    let own = args.self_signed.settings();
+    let kept = own.as_ref().map(ringfence_server::SelfSigned::kept).transpose()?;
+    let tls = tls(args, kept.as_ref());
     let webhooks = tls.is_some() || args.insecure_http;
     let listener = webhooks.then(|| ringfence_server::listen(args.listen)).transpose()?;
     let page = args.ui.then(|| ringfence_server::listen(args.ui_listen)).transpose()?;
@@ -241,6 +252,9 @@ fn serve(args: &Args, pod_security: PodSecurity, cluster: From) -> Result<(), Bo
             From::Running(target) => {
                 let (client, server) = ringfence_live::client(&target).await?;
                 tracing::info!(%server, "watching");
+                if let (Some(own), Some(kept)) = (own, kept) {
+                    own.keep(client.clone(), kept);
+                }
                 about.source = format!("The cluster at {server}, which is watched");
                 Arc::new(Live::start(client, &server, args.waivers.terms()))
             }
@@ -261,10 +275,16 @@ fn serve(args: &Args, pod_security: PodSecurity, cluster: From) -> Result<(), Bo
     })
 }
 
-fn tls(args: &Args) -> Option<TlsFiles> {
+fn tls(args: &Args, kept: Option<&Kept>) -> Option<TlsFiles> {
+    let (certificate, key) = match kept {
+        // Only names, for messages.
+        Some(_) => ("of the Secret".into(), "of the Secret".into()),
+        None => (args.tls_cert.clone()?, args.tls_key.clone()?),
+    };
     Some(TlsFiles {
-        certificate: args.tls_cert.clone()?,
-        key: args.tls_key.clone()?,
+        kept: kept.cloned(),
+        certificate,
+        key,
         client_authorities: args.client_ca.clone(),
         client_names: args.client_names.clone(),
     })

@@ -42,6 +42,11 @@ fn common_name(subject: &[u8]) -> Option<String> {
 
 /// When the certificate ends, in seconds since 1970.
 pub(crate) fn expiry(certificate: &CertificateDer<'_>) -> Option<u64> {
+    validity(certificate).map(|(_, until)| until)
+}
+
+/// From when and until when the certificate counts, in seconds since 1970.
+pub(crate) fn validity(certificate: &CertificateDer<'_>) -> Option<(u64, u64)> {
     let (_, certificate, _) = element(certificate)?;
     let (_, mut rest, _) = element(certificate)?;
     if let (VERSION, _, after) = element(rest)? {
@@ -52,8 +57,14 @@ pub(crate) fn expiry(certificate: &CertificateDer<'_>) -> Option<u64> {
         rest = element(rest)?.2;
     }
     let (_, validity, _) = element(rest)?;
-    let (_, _, not_after) = element(validity)?;
+    let (tag, text, not_after) = element(validity)?;
+    let from = time(tag, text)?;
     let (tag, text, _) = element(not_after)?;
+    Some((from, time(tag, text)?))
+}
+
+/// A time, in seconds since 1970. What was before counts as 1970.
+fn time(tag: u8, text: &[u8]) -> Option<u64> {
     let text = std::str::from_utf8(text).ok()?.strip_suffix('Z')?;
     let full = match tag {
         // Two digits of a year are of 1950 to 2049.
@@ -72,7 +83,7 @@ pub(crate) fn expiry(certificate: &CertificateDer<'_>) -> Option<u64> {
         0,
     );
     let zoned = date.ok()?.to_zoned(jiff::tz::TimeZone::UTC).ok()?;
-    u64::try_from(zoned.timestamp().as_second()).ok()
+    Some(u64::try_from(zoned.timestamp().as_second()).unwrap_or(0))
 }
 
 /// A tag, its contents, and what follows, of DER with tags of one byte.

@@ -1,5 +1,6 @@
 //! The files that TLS needs, and what is made of them.
 
+use crate::certificates::Kept;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::WebPkiClientVerifier;
@@ -15,6 +16,8 @@ const LARGEST: u64 = 1 << 20;
 /// The files that TLS needs.
 #[derive(Debug, Clone, Default)]
 pub struct TlsFiles {
+    /// Certificate and key that are kept elsewhere, in place of the files; these then only have names.
+    pub kept: Option<Kept>,
     /// The server's certificate and those between it and its authority, as PEM.
     pub certificate: PathBuf,
     /// Its private key, as PEM.
@@ -70,6 +73,8 @@ pub enum TlsError {
 /// What the files hold. The key does not show itself to who prints this.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub(super) struct Contents {
+    /// Of a pair that is kept.
+    pub(super) number: u64,
     certificate: Vec<u8>,
     key: Vec<u8>,
     authorities: Option<Vec<u8>>,
@@ -83,9 +88,14 @@ impl std::fmt::Debug for Contents {
 
 impl TlsFiles {
     pub(super) fn read(&self) -> Result<Contents, TlsError> {
+        let (number, certificate, key) = match &self.kept {
+            Some(kept) => kept.get(),
+            None => (0, read(&self.certificate)?, read(&self.key)?),
+        };
         Ok(Contents {
-            certificate: read(&self.certificate)?,
-            key: read(&self.key)?,
+            number,
+            certificate,
+            key,
             authorities: self.client_authorities.as_deref().map(read).transpose()?,
         })
     }
@@ -133,8 +143,9 @@ impl TlsFiles {
 
     /// The directories of the files, which are read again when they change.
     pub fn directories(&self) -> Vec<PathBuf> {
-        let paths = [Some(&self.certificate), Some(&self.key), self.client_authorities.as_ref()];
-        let mut directories: Vec<PathBuf> = paths.into_iter().flatten().map(|path| directory(path)).collect();
+        let pair = self.kept.is_none().then_some([&self.certificate, &self.key]);
+        let paths = pair.into_iter().flatten().map(Some).chain([self.client_authorities.as_ref()]);
+        let mut directories: Vec<PathBuf> = paths.flatten().map(|path| directory(path)).collect();
         directories.sort_unstable();
         directories.dedup();
         directories

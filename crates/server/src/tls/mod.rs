@@ -4,7 +4,7 @@ mod certificate;
 mod files;
 mod reload;
 
-pub(crate) use certificate::expiry;
+pub(crate) use certificate::{expiry, validity};
 pub use files::{TlsError, TlsFiles};
 
 use rustls::{ServerConfig, ServerConnection};

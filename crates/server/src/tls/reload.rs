@@ -27,7 +27,14 @@ impl Identity {
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             app.metrics.certificate_expiry.store(self.expiry.load(Relaxed), Relaxed);
-            tick.tick().await;
+            match &self.files.kept {
+                None => drop(tick.tick().await),
+                // Other files may change, too.
+                Some(kept) => tokio::select! {
+                    _ = tick.tick() => {}
+                    () = kept.exchanged() => {}
+                },
+            }
             let this = Arc::clone(&self);
             let Ok(looked) = tokio::task::spawn_blocking(move || this.look()).await else { continue };
             match looked {
@@ -61,15 +68,27 @@ impl Identity {
             return Looked::Same;
         }
         let configured = self.files.configure(&contents);
+        let number = contents.number;
         // A bad pair is told of once, not twice a second.
         *self.seen.write().unwrap_or_else(PoisonError::into_inner) = contents;
         match configured {
             Ok((config, expiry)) => {
                 *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(config);
                 self.expiry.store(expiry, Relaxed);
+                self.took(number, true);
                 Looked::Renewed
             }
-            Err(error) => Looked::Bad(words(&error)),
+            Err(error) => {
+                self.took(number, false);
+                Looked::Bad(words(&error))
+            }
+        }
+    }
+
+    /// Whoever exchanged the pair is told.
+    fn took(&self, number: u64, is_good: bool) {
+        if let Some(kept) = &self.files.kept {
+            kept.took(number, is_good);
         }
     }
 }

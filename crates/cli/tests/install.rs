@@ -1,0 +1,21 @@
+//! `install`, `serve` and `uninstall` against real API servers, which ask the webhooks as they would in production.
+#![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
+#![allow(unreachable_pub, reason = "the modules are those of one test program")]
+
+#[path = "install/balancer.rs"]
+mod balancer;
+#[path = "install/certificates.rs"]
+mod certificates;
+mod common;
+#[path = "install/constraints.rs"]
+mod constraints;
+#[path = "install/faults.rs"]
+mod faults;
+#[path = "install/pod_security.rs"]
+mod pod_security;
+#[path = "install/replica.rs"]
+mod replica;
+#[path = "install/setting.rs"]
+mod setting;
+#[path = "install/within.rs"]
+mod within;

@@ -190,12 +190,21 @@ impl ApiServer {
         }
     }
 
-    /// Starts it again after [`ApiServer::stop`], and waits for it.
+    /// Starts it again after [`ApiServer::stop`], and waits for it. Its port may still be held for a moment, by what is
+    /// left of the old one or by a connection that was given it.
     pub fn start_again(&self) {
-        let mut shell = Command::new("sh");
-        shell.args(["-c", "trap '' HUP INT TERM; . ./kube-apiserver.start"]).current_dir(self.folder());
-        let started = shell.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status().unwrap();
-        assert!(started.success() && self.wait(), "the API server does not come back");
+        let begun = Instant::now();
+        loop {
+            let mut shell = Command::new("sh");
+            shell.args(["-c", "trap '' HUP INT TERM; . ./kube-apiserver.start"]).current_dir(self.folder());
+            let started = shell.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status().unwrap();
+            assert!(started.success());
+            if self.wait() {
+                return;
+            }
+            assert!(begun.elapsed() < PATIENCE, "the API server does not come back");
+            sleep(Duration::from_millis(200));
+        }
     }
 
     /// Has etcd forget everything but what is there now, so that no watch can be taken up again from before.

@@ -25,6 +25,7 @@ pub mod protect;
 pub mod rootfs;
 pub mod run;
 pub mod seccomp;
+pub mod selinux;
 pub mod spec;
 pub mod state;
 pub mod store;

@@ -198,6 +198,9 @@ impl Run<'_> {
         }
         let members = chosen.iter().map(|container| self.member(container)).collect::<Result<Vec<_>, _>>()?;
         self.warn_of_what_is_not_done();
+        for note in run.selinux_notes() {
+            super::warn(note);
+        }
         let mut profiles = BTreeSet::new();
         for container in &chosen {
             if let Some((name, presence)) = run.app_armor(container).map_err(|error| words(&error))? {

@@ -121,9 +121,6 @@ pub(super) fn warnings(line: &Line) -> Vec<String> {
         warnings.push("--cap-add and --cap-drop say nothing beside --privileged, as with docker".to_owned());
     }
     for mount in &options.mounts {
-        if mount.relabel.is_some() && observe::node_facts().selinux == Some(true) {
-            warnings.push(format!("{}: the SELinux label is not changed here", mount.target));
-        }
         if let ringfence_docker::value::MountKind::Volume { name: Some(name) } = &mount.kind {
             warnings
                 .push(format!("volume {name:?} begins empty and ends with the run: there is no store of volumes here"));

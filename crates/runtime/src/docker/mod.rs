@@ -6,6 +6,7 @@ mod error;
 mod limits;
 mod mounts;
 mod seccomp;
+mod selinux;
 mod spec;
 
 use std::fs;
@@ -23,6 +24,7 @@ use crate::engine::{Engine, Exit, Launch, Running, Stdio};
 use crate::observe::{self, NamespaceIds};
 use crate::probe;
 use crate::rootfs::{self, Rootfs, RootfsOptions, RootfsRequest};
+use crate::run::selinux::label_path;
 use crate::run::{pipe, probe_binary};
 use crate::state::StateDir;
 
@@ -44,7 +46,7 @@ pub struct DockerRun<'a> {
     pub devices: &'a Devices,
     /// Whose rules.
     pub version: Version,
-    /// Whether directories of the machine that a volume lacks may be made, as docker makes them.
+    /// Whether directories of the machine that a volume lacks may be made, and given labels, as docker does it.
     pub create_host_paths: bool,
 }
 
@@ -167,6 +169,15 @@ impl DockerRun<'_> {
         all.extend(etc.into_iter().chain(mounts));
         all.extend(probe.cloned());
         let profile = self.load_profile()?;
+        let labels = selinux::labels(self)?;
+        if let Some(label) = &labels.files {
+            if self.create_host_paths {
+                selinux::relabel(self, label)?;
+            }
+            // What lies in the state directory is the container's own: its root, its files for /etc, its volumes.
+            let own = ["etc", "volumes", "rootfs"].map(|name| self.state.path().join(name));
+            own.iter().filter(|path| path.exists()).try_for_each(|path| label_path(path, label))?;
+        }
         let name = self.state.path().file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         let limits = limits::resources(&self.options.limits);
         let refused = |why| DockerError::Refused(ringfence_docker::Refusal::daemon(why));
@@ -180,7 +191,7 @@ impl DockerRun<'_> {
             cgroup::Prepared::default()
         };
         let limits = cgroup::without(&limits, &group.not_applied);
-        let mut spec = spec::spec(self, process, &root, all, &readonly_paths, limits)?;
+        let mut spec = spec::spec(self, process, &root, all, &readonly_paths, limits, &labels)?;
         if let (Some(linux), Some(path)) = (spec.linux_mut(), &group.path) {
             linux.set_cgroups_path(Some(path.join("0")));
         }

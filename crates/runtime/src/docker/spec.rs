@@ -13,6 +13,7 @@ use ringfence_docker::Version;
 use ringfence_docker::effective::ProcessArgs;
 use ringfence_docker::value::{MountKind, Propagation};
 
+use super::selinux::Labels;
 use super::{DockerError, DockerRun, seccomp};
 use crate::app_armor::Runtime;
 use crate::observe;
@@ -24,6 +25,7 @@ pub(super) fn spec(
     mounts: Vec<Mount>,
     root_readonly_paths: &[String],
     limits: LinuxResources,
+    labels: &Labels,
 ) -> Result<Spec, DockerError> {
     let mut root = Root::default();
     root.set_path(root_path.to_path_buf());
@@ -37,12 +39,14 @@ pub(super) fn spec(
         spec.set_domainname(Some(run.options.domainname.clone()));
     }
     spec.set_mounts(Some(mounts));
-    spec.set_process(Some(process(run, args)?));
-    spec.set_linux(Some(linux(run, root_readonly_paths, limits)?));
+    spec.set_process(Some(process(run, args, labels)?));
+    let mut linux = linux(run, root_readonly_paths, limits)?;
+    linux.set_mount_label(labels.files.as_ref().map(ToString::to_string));
+    spec.set_linux(Some(linux));
     Ok(spec)
 }
 
-fn process(run: &DockerRun<'_>, args: &ProcessArgs) -> Result<Process, DockerError> {
+fn process(run: &DockerRun<'_>, args: &ProcessArgs, labels: &Labels) -> Result<Process, DockerError> {
     let container = run.container;
     let mut user = User::default();
     user.set_uid(container.uid).set_gid(container.gid);
@@ -74,7 +78,7 @@ fn process(run: &DockerRun<'_>, args: &ProcessArgs) -> Result<Process, DockerErr
     process.set_rlimits((!limits.is_empty()).then_some(limits));
     process.set_oom_score_adj((run.options.oom_score_adj != 0).then_some(run.options.oom_score_adj));
     process.set_apparmor_profile(app_armor(run));
-    process.set_selinux_label(selinux(run));
+    process.set_selinux_label(labels.process.as_ref().map(ToString::to_string));
     Ok(process)
 }
 
@@ -103,21 +107,6 @@ pub(super) fn app_armor(run: &DockerRun<'_>) -> Option<String> {
         None if enabled && !run.container.privileged => Some(Runtime::Docker.profile().to_owned()),
         _ => None,
     }
-}
-
-/// The label, put together from the options; none where the kernel has no SELinux or it is turned off.
-fn selinux(run: &DockerRun<'_>) -> Option<String> {
-    let options = &run.options.security.label;
-    let off = run.container.privileged || options.iter().any(|option| option == "disable");
-    if observe::node_facts().selinux != Some(true) || off {
-        return None;
-    }
-    let part = |name: &str, default: &str| {
-        let given = options.iter().rev().find_map(|option| option.strip_prefix(name)?.strip_prefix(':'));
-        given.unwrap_or(default).to_owned()
-    };
-    let (user, role) = (part("user", "system_u"), part("role", "system_r"));
-    Some(format!("{user}:{role}:{}:{}", part("type", "container_t"), part("level", "s0")))
 }
 
 fn linux(

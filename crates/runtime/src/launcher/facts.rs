@@ -128,7 +128,9 @@ impl Facts {
         facts.last_capability = *LAST_CAPABILITY.get_or_init(last_capability);
         if let Some(process) = spec.process() {
             facts.app_armor = process.apparmor_profile().is_some() && app_armor();
-            facts.selinux = process.selinux_label().is_some() && Path::new("/sys/fs/selinux/enforce").exists();
+            let mount_label = spec.linux().as_ref().and_then(|linux| linux.mount_label().as_ref());
+            let labels = process.selinux_label().as_ref().or(mount_label);
+            facts.selinux = labels.is_some() && Path::new("/sys/fs/selinux/enforce").exists();
         }
         facts.joined_denies_groups = joined_user(spec).is_some_and(|path| denies_groups(&path));
         if spec

@@ -13,6 +13,7 @@ pub(crate) mod pipe;
 mod probe_binary;
 mod sandbox;
 mod seccomp;
+pub(crate) mod selinux;
 pub mod signals;
 
 use std::cell::{Cell, RefCell};
@@ -78,6 +79,10 @@ pub struct PodRun<'a> {
     keep_specs: Cell<bool>,
     /// What was seen of the AppArmor profiles that containers start under.
     profiles: RefCell<BTreeMap<String, Presence>>,
+    /// What is decided of SELinux labels, where the kernel has them.
+    selinux: Option<selinux::PodSeLinux>,
+    /// The volumes that are labelled already.
+    labelled: RefCell<BTreeSet<String>>,
 }
 
 /// A started container; dropping it ends it and removes what was prepared for it.
@@ -159,6 +164,8 @@ impl<'a> PodRun<'a> {
             let what = format!("see the machine's own {field}");
             return Err(RunError::Machinery { what, source: io::Error::other(why) });
         }
+        let host = observe::host_facts(privileged_container);
+        let selinux = host.selinux.then(|| selinux::prepare(pod, options.state)).transpose()?;
         Ok(Self {
             options,
             pod,
@@ -166,7 +173,7 @@ impl<'a> PodRun<'a> {
             volumes,
             etc,
             shm,
-            host: observe::host_facts(privileged_container),
+            host,
             namespaces,
             mappings,
             unprivileged,
@@ -176,6 +183,8 @@ impl<'a> PodRun<'a> {
             join: Cell::new(JoinedNamespaces::default()),
             keep_specs: Cell::new(false),
             profiles: RefCell::default(),
+            selinux,
+            labelled: RefCell::default(),
         })
     }
 
@@ -369,6 +378,10 @@ impl<'a> PodRun<'a> {
         for volume in &volumes {
             error::check_mount_point(&volume.mount_path, &fixed)?;
         }
+        let (process_label, file_label) = self.selinux.as_ref().and_then(|selinux| selinux.of(container)).unzip();
+        if let Some(label) = &file_label {
+            self.label(container, label, &root, &volumes)?;
+        }
         let decided;
         let container = if container.home.get().is_some() {
             container
@@ -393,6 +406,8 @@ impl<'a> PodRun<'a> {
                 shm: self.shm.as_deref(),
                 seccomp: seccomp::profile(container, self.options.seccomp_root)?,
                 host: &self.host,
+                process_label: process_label.flatten().map(|label| label.to_string()),
+                mount_label: file_label.map(|label| label.to_string()),
                 id_mappings: self.mappings.as_ref(),
                 unprivileged: self.unprivileged,
                 join: self.join.get(),

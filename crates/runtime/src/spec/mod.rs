@@ -137,6 +137,10 @@ pub struct SpecOptions<'a> {
     pub seccomp: Option<LinuxSeccomp>,
     /// The machine.
     pub host: &'a HostFacts,
+    /// The SELinux label of the process; must be what the container's `selinux` asks for.
+    pub process_label: Option<String>,
+    /// The SELinux label of the file systems that are mounted new.
+    pub mount_label: Option<String>,
     /// The user namespace's mappings when it has its own.
     pub id_mappings: Option<&'a IdMappings>,
     /// Whether the caller has no privilege over the machine, so that the user namespace gives what privilege there is.
@@ -209,7 +213,7 @@ pub fn build(
     spec.set_hostname(namespaces::hostname(pod, container, hostname, &options.join));
     spec.set_annotations(Some(annotations::annotations(container)));
     spec.set_mounts(Some(mounts::mounts(container, privileged, read_only, options)));
-    spec.set_process(Some(self::process(container, process, privileged, hostname, options)?));
+    spec.set_process(Some(self::process(container, process, hostname, options)?));
     spec.set_linux(Some(linux(pod, container, privileged, options)?));
     Ok(spec)
 }
@@ -217,7 +221,6 @@ pub fn build(
 fn process(
     container: &EffectiveContainer,
     args: &ProcessArgs,
-    privileged: bool,
     hostname: &str,
     options: &SpecOptions<'_>,
 ) -> Result<Process, SpecError> {
@@ -231,7 +234,7 @@ fn process(
     // A kubelet sets no limits; those of the runtime's own process are inherited.
     process.set_rlimits(None);
     process.set_apparmor_profile(labels::app_armor(known("appArmor", &container.app_armor)?, options.host));
-    process.set_selinux_label(labels::selinux(known("seLinux", &container.selinux)?, privileged, options.host));
+    process.set_selinux_label(options.process_label.clone());
     Ok(process)
 }
 
@@ -255,6 +258,7 @@ fn linux(
     linux.set_devices(devices::devices(privileged, options.host));
     linux.set_seccomp(options.seccomp.clone());
     linux.set_rootfs_propagation(mounts::root_propagation(options.volumes).map(str::to_owned));
+    linux.set_mount_label(options.mount_label.clone());
     linux.set_masked_paths(Some(masked));
     linux.set_readonly_paths(Some(readonly));
     Ok(linux)

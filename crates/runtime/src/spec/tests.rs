@@ -54,6 +54,8 @@ fn try_spec(pod: Value, mappings: Option<&IdMappings>, join: JoinedNamespaces) -
         shm: None,
         seccomp: None,
         host: &host,
+        process_label: None,
+        mount_label: None,
         id_mappings: mappings,
         unprivileged: false,
         join,

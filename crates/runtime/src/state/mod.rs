@@ -4,6 +4,7 @@
 mod base;
 mod clean;
 mod guardian;
+mod levels;
 mod record;
 mod users;
 
@@ -17,6 +18,7 @@ use rustix::fs::FlockOperation;
 pub use base::base_dir;
 pub(crate) use clean::remove;
 pub use guardian::main as guardian_main;
+pub use levels::TakenLevels;
 pub use record::{ContainerRecord, ContainerState, FoundPod, PodPhase, PodRecord, ProcessRecord, pods_in};
 pub(crate) use record::{log_path, start_time};
 pub(crate) use users::POD_IDS;

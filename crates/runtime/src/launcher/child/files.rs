@@ -8,7 +8,7 @@ use rustix::io::Errno;
 use rustix::mount::{MoveMountFlags, move_mount};
 
 use super::paths::Missing;
-use super::{Done, Failure, State, credentials, held, mounts, paths};
+use super::{Done, Failure, Start, State, credentials, held, mounts, paths};
 use crate::launcher::plan::{Node, Target};
 use crate::launcher::text::Text;
 
@@ -35,10 +35,16 @@ pub(super) fn make_node(state: &State, node: &Node) -> Done {
     }
 }
 
+/// The option that gives a new file system the container's SELinux label for files.
+fn context<'a>(start: &Start<'a>) -> Option<(&'a CStr, Option<&'a CStr>)> {
+    start.plan.mount_label.as_deref().map(|label| (c"context", Some(label)))
+}
+
 /// Mounts the store over the old root's /dev, which goes away with it.
-pub(super) fn make_device_store(state: &mut State) -> Done {
+pub(super) fn make_device_store(start: &Start<'_>, state: &mut State) -> Done {
     let attributes = libc::MOUNT_ATTR_NOSUID | libc::MOUNT_ATTR_NOEXEC;
-    let store = mounts::create(c"tmpfs", Some(c"devices"), [(c"mode", Some(c"700"))].into_iter(), attributes)?;
+    let options = [(c"mode", Some(c"700"))].into_iter().chain(context(start));
+    let store = mounts::create(c"tmpfs", Some(c"devices"), options, attributes)?;
     move_mount(&store, c"", CWD, c"/dev", MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH)?;
     state.devices = Some(store);
     Ok(())
@@ -88,7 +94,7 @@ fn null(state: &State) -> Result<OwnedFd, Failure> {
 }
 
 /// Covers a path: a directory with an empty, read-only one, anything else with a null device.
-pub(super) fn mask(state: &mut State, target: &Target) -> Done {
+pub(super) fn mask(start: &Start<'_>, state: &mut State, target: &Target) -> Done {
     let at = match paths::open(held(state.root.as_ref())?, target, Missing::Nothing, false) {
         Err(Errno::NOENT | Errno::NOTDIR) => return Ok(()), // Nothing there to hide.
         result => result?,
@@ -108,7 +114,7 @@ pub(super) fn mask(state: &mut State, target: &Target) -> Done {
             let attributes =
                 libc::MOUNT_ATTR_RDONLY | libc::MOUNT_ATTR_NOSUID | libc::MOUNT_ATTR_NODEV | libc::MOUNT_ATTR_NOEXEC;
             let options = [(c"nr_blocks", Some(c"1")), (c"nr_inodes", Some(c"1"))];
-            mounts::create(c"tmpfs", Some(c"tmpfs"), options.into_iter(), attributes)?
+            mounts::create(c"tmpfs", Some(c"tmpfs"), options.into_iter().chain(context(start)), attributes)?
         }
     };
     mounts::attach(cover.as_fd(), at.as_fd())?;

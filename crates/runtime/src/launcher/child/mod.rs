@@ -229,11 +229,11 @@ fn perform(start: &Start<'_>, state: &mut State, action: &Action) -> Done {
         Action::Sysctl { path, value } => files::sysctl(state, path, value),
         Action::Mount(mount) => mounts::mount(state, mount),
         Action::MakeNode(node) => files::make_node(state, node),
-        Action::MakeDeviceStore => files::make_device_store(state),
+        Action::MakeDeviceStore => files::make_device_store(start, state),
         Action::ShowNode(node) => files::show_node(state, node),
         Action::BindNode { node, source } => files::bind_node(state, node, source),
         Action::Link { at, to } => files::link(state, at, to),
-        Action::Mask(target) => files::mask(state, target),
+        Action::Mask(target) => files::mask(start, state, target),
         Action::ReadOnlyPath(target) => files::read_only(state, target),
         Action::ReadOnlyMount { slot } => {
             let tree = state.trees.get(*slot).and_then(Option::as_ref);

@@ -71,6 +71,7 @@ impl Plan {
             limits: None,
             devices: None,
             id_mapped: Vec::new(),
+            mount_label: None,
             status_bytes: 8192 + groups * 11,
         })
     }

@@ -17,6 +17,7 @@ mod options;
 mod path;
 mod support;
 
+use std::ffi::CString;
 use std::fmt;
 
 use oci_spec::runtime::{Linux, Process, Spec};
@@ -72,6 +73,8 @@ pub(super) struct Plan {
     pub(super) devices: Option<Vec<Allowed>>,
     /// The mounts that the launcher makes beforehand.
     pub(super) id_mapped: Vec<IdMapped>,
+    /// The SELinux label of file systems that are made on the way.
+    pub(super) mount_label: Option<CString>,
     /// How many bytes the status file may have.
     pub(super) status_bytes: usize,
 }
@@ -168,6 +171,7 @@ impl Plan {
             limits,
             devices: draft.devices,
             id_mapped: draft.id_mapped,
+            mount_label: mounts::mount_label(&asked)?,
             // 11 bytes for a group; everything else fits into a page by far.
             status_bytes: 8192 + groups * 11,
         })

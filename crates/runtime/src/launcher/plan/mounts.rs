@@ -55,7 +55,7 @@ pub(super) fn plan(
         if target.is_root() {
             return Err(unsupported("a mount over the root (mounts)", LAUNCHER));
         }
-        let options = Options::parse(mount.options().as_deref().unwrap_or_default(), &destination)?;
+        let mut options = Options::parse(mount.options().as_deref().unwrap_or_default(), &destination)?;
         let mapped = options.id_mapped.is_some() || mount.uid_mappings().is_some() || mount.gid_mappings().is_some();
         let typ = mount.typ().as_deref().unwrap_or_default();
         let is_bind = options.bind.is_some() || typ == "bind";
@@ -69,6 +69,7 @@ pub(super) fn plan(
         } else if typ == "cgroup" || typ == "cgroup2" {
             super::cgroups::plan(asked, keeper, target, &options, no_devices, draft)?
         } else {
+            label(asked, typ, &mut options)?;
             vec![file_system(mount, typ, target, options, no_devices, draft)?]
         };
         planned.extend(all);
@@ -164,6 +165,26 @@ fn file_system(
     }
     let name = mount.source().as_ref().map(|source| c_path(source)).transpose()?;
     new(typ, name, target, options, no_devices, draft)
+}
+
+/// File systems whose files all have the one label that is given when they are mounted. The kernel's own have theirs from
+/// the policy; runc does not label those either (`libcontainer/rootfs_linux.go`, `mountToRootfs`).
+const LABELLED: [&str; 4] = ["tmpfs", "ramfs", "devpts", "overlay"];
+
+/// Adds the container's label for files to the options of a new file system.
+fn label(asked: &Asked<'_>, typ: &str, options: &mut Options) -> Result<(), StartError> {
+    let is_given = options.data.iter().any(|(name, _)| name.as_c_str() == c"context");
+    if LABELLED.contains(&typ) && !is_given {
+        let label = mount_label(asked)?;
+        options.data.extend(label.map(|label| (c"context".to_owned(), Some(label))));
+    }
+    Ok(())
+}
+
+/// `linux.mountLabel`.
+pub(super) fn mount_label(asked: &Asked<'_>) -> Result<Option<CString>, StartError> {
+    let label = asked.linux.mount_label().as_ref().filter(|label| !label.is_empty());
+    label.map(|label| c_bytes(label.as_bytes())).transpose()
 }
 
 /// A mount of a new file system.

@@ -26,7 +26,6 @@ pub(super) fn refuse(asked: &Asked<'_>) -> Result<(), StartError> {
         (linux.memory_policy().is_some(), "linux.memoryPolicy"),
         (linux.personality().is_some(), "linux.personality"),
         (linux.time_offsets().as_ref().is_some_and(|offsets| !offsets.is_empty()), "linux.timeOffsets"),
-        (linux.mount_label().as_ref().is_some_and(|label| !label.is_empty()), "linux.mountLabel"),
     ];
     if let Some((_, field)) = fields.iter().find(|(asked, _)| *asked) {
         return Err(unsupported(*field, LAUNCHER));
@@ -44,6 +43,9 @@ pub(super) fn refuse(asked: &Asked<'_>) -> Result<(), StartError> {
     }
     if process.selinux_label().as_ref().is_some_and(|label| !label.is_empty()) && !asked.facts.selinux {
         return Err(unsupported("SELinux (process.selinuxLabel)", KERNEL));
+    }
+    if linux.mount_label().as_ref().is_some_and(|label| !label.is_empty()) && !asked.facts.selinux {
+        return Err(unsupported("SELinux (linux.mountLabel)", KERNEL));
     }
     let own_user = linux.namespaces().iter().flatten().any(|namespace| namespace.typ() == LinuxNamespaceType::User);
     if !own_user && !asked.facts.has(SYS_ADMIN) {

@@ -31,7 +31,9 @@ fn server() -> Option<ApiServer> {
     server.define_constraints();
     server.create(&namespace("ringfence", &json!({})));
     let rights = root().join("deploy/rbac/controllers.yaml");
-    for line in lines(&ringfence(["read", "-o", "jsonl", rights.to_str().unwrap()], "")) {
+    let read = ringfence(["read", "-o", "jsonl", rights.to_str().unwrap()], "");
+    assert_eq!((read.code, &*read.err), (0, ""));
+    for line in lines(&read) {
         server.create(&line["json"]);
     }
     server.create_all(&[

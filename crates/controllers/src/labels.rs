@@ -8,7 +8,7 @@ use k8s_openapi::api::core::v1::Namespace;
 use kube::api::{GetParams, Patch, PatchParams};
 use kube::core::Request;
 use ringfence_admission::cluster::Namespaces as _;
-use ringfence_admission::sync::{MANAGER, Outcome, Plan, Settings, Skip, is_always_privileged, plan_namespace};
+use ringfence_admission::sync::{MANAGER, NEEDS, Outcome, Plan, Settings, Skip, is_always_privileged, plan_namespace};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -34,6 +34,10 @@ impl Controller for Sync {
 
     async fn sync(&self, key: &str) -> Result<Option<Duration>, WriteError> {
         if is_always_privileged(key) {
+            return Ok(None);
+        }
+        if self.cache.unknown(&NEEDS).is_some() {
+            // All are asked for again when it is known.
             return Ok(None);
         }
         self.cache.refresh().await;

@@ -192,7 +192,7 @@ mod tests {
     #[test]
     fn what_is_due_later_comes_sooner_when_asked_for() {
         let (queue, now) = (Queue::default(), Instant::now());
-        queue.add_after("a", Duration::from_secs(60), now);
+        queue.add_after("a", Duration::from_mins(1), now);
         queue.add_after("a", Duration::from_secs(5), now);
         queue.add_after("a", Duration::from_secs(90), now);
         assert_eq!(queue.try_next(now), Err(Some(now + Duration::from_secs(5))));

@@ -1,13 +1,13 @@
 //! What a dry run prints: a line of JSON for each write that would be made.
 
+use crate::run::Told;
 use ringfence_admission::sync::Apply;
-use serde_json::{Value, json};
+use serde_json::json;
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 /// Told of every write of a dry run. Nobody is otherwise.
 #[derive(Clone, Default)]
-pub(crate) struct Report(pub(crate) Option<Arc<dyn Fn(&Value) + Send + Sync>>);
+pub(crate) struct Report(pub(crate) Option<Told>);
 
 impl Report {
     pub(crate) fn applied(&self, controller: &str, namespace: &str, apply: &Apply) {

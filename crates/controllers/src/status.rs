@@ -24,7 +24,7 @@ use tokio::sync::Semaphore;
 const CONNECTIONS: usize = 64;
 /// How long a connection may take to say what it wants, and altogether.
 const HEADER: Duration = Duration::from_secs(10);
-const WHOLE: Duration = Duration::from_secs(60);
+const WHOLE: Duration = Duration::from_mins(1);
 
 /// What is known of the controllers from outside.
 pub(crate) struct Status {

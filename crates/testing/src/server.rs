@@ -366,9 +366,9 @@ fn guard(folder: &Path, commands: &[(&str, String); 2]) -> Child {
         fs::write(folder.join(format!("{program}.start")), line).unwrap();
     }
     let folder = quoted(folder.to_str().unwrap());
-    let starts: String = commands.iter().map(|(program, _)| format!(". ./{program}.start\n")).collect();
+    let [first, second] = commands.each_ref().map(|(program, _)| format!(". ./{program}.start"));
     let script = format!(
-        "cd {folder} || exit\ntrap '' HUP INT TERM\n{starts}read -r _\nkill -9 $(cat ./*.pid)\nwait\ncd /\nrm -rf {folder}\n"
+        "cd {folder} || exit\ntrap '' HUP INT TERM\n{first}\n{second}\nread -r _\nkill -9 $(cat ./*.pid)\nwait\ncd /\nrm -rf {folder}\n"
     );
     let mut guard = Command::new("sh");
     guard.args(["-c", &script]).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()

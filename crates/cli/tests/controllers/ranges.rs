@@ -49,6 +49,24 @@ fn namespaces_by_the_hundred_get_ranges_of_their_own_and_labels() {
 }
 
 #[test]
+fn where_the_platform_gives_ranges_nobody_else_does() {
+    let Some(server) = server() else { return };
+    let group = "security.internal.openshift.io";
+    server.create(&json!({"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
+        "metadata": {"name": format!("rangeallocations.{group}")},
+        "spec": {"group": group, "scope": "Cluster",
+            "names": {"kind": "RangeAllocation", "plural": "rangeallocations", "singular": "rangeallocation"},
+            "versions": [{"name": "v1", "served": true, "storage": true, "schema": {"openAPIV3Schema":
+                {"type": "object", "x-kubernetes-preserve-unknown-fields": true}}}]}}));
+    let path = format!("/apis/{group}/v1/rangeallocations");
+    eventually("the kind is there", &200, || server.admin().get(&path).code);
+    let mut running = Running::start(&server, &[]);
+    assert_eq!(running.ended(), Some(2));
+    assert!(running.log().contains("leave `ranges` out of --controllers"), "{}", running.log());
+    assert_eq!(all(&server), Vec::<String>::new());
+}
+
+#[test]
 fn doubles_made_by_hand_are_told_and_what_is_there_is_never_given_again() {
     let Some(server) = server() else { return };
     let with = |name: &str, range: &str| {

@@ -66,14 +66,15 @@ impl Running {
     pub(crate) fn until(&self, what: &str, mut is: impl FnMut() -> bool) {
         let begun = Instant::now();
         while !is() {
-            assert!(begun.elapsed() < PATIENCE, "never {what}");
+            assert!(begun.elapsed() < PATIENCE, "never {what}: {}", self.log());
             sleep(Duration::from_millis(50));
         }
     }
 
     /// The whole log, for messages.
     pub(crate) fn log(&self) -> String {
-        self.log.lock().unwrap().iter().map(|line| format!("{line}\n")).collect()
+        let lines: Vec<String> = self.log.lock().unwrap().iter().map(ToString::to_string).collect();
+        lines.join("\n")
     }
 
     /// Sends it a signal: `KILL`, `STOP`, `CONT` or `TERM`.

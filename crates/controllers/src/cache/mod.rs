@@ -144,7 +144,10 @@ impl Cache {
         match event {
             Event::Listing => self.objects().begin(kind),
             Event::Is(object) => match self.put(kind, object) {
-                Ok(touched) => told(touched),
+                Ok(touched) => {
+                    self.unsettle_if_absent(kind);
+                    told(touched);
+                }
                 Err(error) => {
                     let (namespace, name) = name_of(object);
                     tracing::warn!(resource = kind.resource(), namespace, name, %error, "cannot use an object");
@@ -153,13 +156,18 @@ impl Cache {
             Event::Gone(object) => told(self.remove(kind, &name_of(object))),
             Event::Listed => {
                 self.finish(kind).into_iter().for_each(told);
-                self.settle(kind, false);
+                if self.settle(kind, false) {
+                    // What was asked for meanwhile was not done.
+                    told(Touched::All);
+                }
                 tracing::debug!(resource = kind.resource(), "listed");
             }
             Event::Absent => {
                 self.objects().begin(kind);
                 self.finish(kind).into_iter().for_each(told);
-                self.settle(kind, true);
+                if self.settle(kind, true) {
+                    told(Touched::All);
+                }
             }
             Event::Alive => {}
             Event::Trouble(error) => {
@@ -171,13 +179,24 @@ impl Cache {
         }
     }
 
-    fn settle(&self, kind: Kind, absent: bool) {
-        let Some(state) = self.state(kind) else { return };
+    /// Notes that a kind is known. Returns whether that is news.
+    fn settle(&self, kind: Kind, absent: bool) -> bool {
+        let Some(state) = self.state(kind) else { return false };
         if absent && !state.absent.swap(true, Relaxed) {
             tracing::info!(resource = kind.resource(), "the cluster has none");
         }
         state.absent.store(absent, Relaxed);
-        state.settled.store(true, Relaxed);
+        !state.settled.swap(true, Relaxed)
+    }
+
+    /// The first objects of a kind that the server did not know: until their list is at its end, some of them would be
+    /// taken for all.
+    fn unsettle_if_absent(&self, kind: Kind) {
+        if let Some(state) = self.state(kind)
+            && state.absent.swap(false, Relaxed)
+        {
+            state.settled.store(false, Relaxed);
+        }
     }
 
     fn put(&self, kind: Kind, object: &RawValue) -> Result<Touched, DecodeError> {
@@ -371,7 +390,9 @@ impl cluster::Cluster for Cache {
 
     fn each_namespace(&self, visit: &mut dyn FnMut(&Namespace)) {
         let all: Vec<Arc<Namespace>> = self.objects().namespaces.values().map(Arc::clone).collect();
-        all.iter().for_each(|namespace| visit(namespace));
+        for namespace in &all {
+            visit(namespace);
+        }
     }
 
     fn service_account(&self, _: &str, _: &str) -> Option<Arc<ServiceAccount>> {
@@ -389,7 +410,9 @@ impl cluster::Cluster for Cache {
 
     fn each_constraint(&self, visit: &mut dyn FnMut(&SecurityContextConstraints)) {
         let all: Vec<Arc<SecurityContextConstraints>> = self.objects().constraints.values().map(Arc::clone).collect();
-        all.iter().for_each(|scc| visit(scc));
+        for scc in &all {
+            visit(scc);
+        }
     }
 
     fn rbac(&self) -> Arc<Index> {
@@ -400,3 +423,6 @@ impl cluster::Cluster for Cache {
         false
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -199,7 +199,9 @@ impl<S: Store> Allocator<S> {
                 since => drop(unused.insert(number, since.copied().unwrap_or(now))),
             }
         }
-        unused.keys().for_each(|number| taken.insert(*number));
+        for number in unused.keys() {
+            taken.insert(*number);
+        }
         (repaired.unused, repaired.taken) = (unused.len(), taken.len());
         let (uid, version) =
             old.as_ref().map(|record| (record.uid.clone(), record.version.clone())).unwrap_or_default();

@@ -62,22 +62,19 @@ impl Store for Api {
         }
         let content = json!({RANGE: record.range, FREED: record.freed.to_string()});
         let taken = json!({TAKEN: STANDARD.encode(record.taken.write())});
-        let map = match &record.version {
-            Some(version) => {
-                let patch = json!({"metadata": {"uid": record.uid, "resourceVersion": version}, "data": content, "binaryData": taken});
-                let request = self.records().patch(RECORD, &PatchParams::default(), &Patch::Merge(&patch));
-                match self.writer.write(request).await {
-                    Err(WriteError::Gone) => return Err(WriteError::Conflict("the record was deleted".to_owned())),
-                    map => map?,
-                }
-            }
-            None => {
-                let map = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": RECORD},
-                    "data": content, "binaryData": taken});
-                self.writer.write(self.records().create(&PostParams::default(), map.to_string().into_bytes())).await?
-            }
+        let Some(version) = &record.version else {
+            let map = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": RECORD},
+                "data": content, "binaryData": taken});
+            let request = self.records().create(&PostParams::default(), map.to_string().into_bytes());
+            return self.writer.write(request).await.map(read);
         };
-        Ok(read(map))
+        let metadata = json!({"uid": record.uid, "resourceVersion": version});
+        let patch = json!({"metadata": metadata, "data": content, "binaryData": taken});
+        let request = self.records().patch(RECORD, &PatchParams::default(), &Patch::Merge(&patch));
+        match self.writer.write(request).await {
+            Err(WriteError::Gone) => Err(WriteError::Conflict("the record was deleted".to_owned())),
+            map => map.map(read),
+        }
     }
 
     async fn namespaces(&self) -> Result<Vec<Known>, WriteError> {

@@ -27,13 +27,13 @@ impl World {
         (self.random >> 33) % most.max(1)
     }
 
-    fn stamp(&mut self) -> Option<String> {
+    fn stamp(&mut self) -> String {
         self.version += 1;
-        Some(self.version.to_string())
+        self.version.to_string()
     }
 
     fn create(&mut self, name: &str, annotations: &[(&str, &str)]) {
-        let version = self.stamp();
+        let version = Some(self.stamp());
         let annotations = annotations.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
         let (uid, name) = (version.clone(), name.to_owned());
         self.namespaces.entry(name.clone()).or_insert(Known { name, uid, version, annotations, terminating: false });
@@ -43,7 +43,7 @@ impl World {
         if self.record.as_ref().and_then(|known| known.version.clone()) != record.version {
             return Err(WriteError::Conflict("version".to_owned()));
         }
-        let saved = Record { version: self.stamp(), uid: Some("u".to_owned()), ..record.clone() };
+        let saved = Record { version: Some(self.stamp()), uid: Some("u".to_owned()), ..record.clone() };
         self.record = Some(saved.clone());
         Ok(saved)
     }
@@ -61,7 +61,7 @@ impl World {
         }
         if let Some(known) = self.namespaces.get_mut(&namespace.name) {
             known.annotations.extend(annotations.clone());
-            known.version = version;
+            known.version = Some(version);
         }
         self.given += 1;
         Ok(())

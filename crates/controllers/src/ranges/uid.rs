@@ -103,7 +103,7 @@ impl UidRange {
         }
         let from = min - self.first;
         let number = usize::try_from(from / self.block).ok()?;
-        (from % self.block == 0 && number < self.blocks()).then_some(number)
+        (from.is_multiple_of(self.block) && number < self.blocks()).then_some(number)
     }
 
     /// The numbers of all blocks that have an ID in common with one that may be none of this range.

@@ -156,7 +156,7 @@ proptest! {
     /// However slow and lossy the way to the server is for each: no two may write at one time.
     #[test]
     fn no_two_lead_at_one_time(
-        weathers in prop::collection::vec(prop::collection::vec((0_u64..9000, 0_u64..9000, prop::bool::weighted(0.3)), 60), 3)
+        weathers in prop::collection::vec(prop::collection::vec((0_u64..9000, 0_u64..9000, prop::bool::weighted(0.3)), 40), 3)
     ) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
         let terms = runtime.block_on(async {

@@ -232,6 +232,50 @@ fn nothing_is_served_without_a_certificate_or_a_word_to_do_without() {
     assert!(String::from_utf8_lossy(&out.stderr).contains("--tls-cert"));
 }
 
+#[test]
+fn a_page_listens_on_loopback_unless_the_host_is_named() {
+    let out = Command::new(env!("CARGO_BIN_EXE_ringfence"))
+        .args(["serve", "--cluster", "x", "--ui", "--ui-listen", "0.0.0.0:0"])
+        .output()
+        .unwrap();
+    assert_eq!(out.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&out.stderr).contains("--ui-host"));
+}
+
+#[test]
+fn a_page_beside_the_webhooks_has_an_address_of_its_own() {
+    let mut server = Served::start(&["--ui", "--ui-listen", "127.0.0.1:0"]);
+    let page = loop {
+        let mut line = String::new();
+        assert_ne!(server.said.read_line(&mut line).unwrap(), 0, "it ended");
+        let line: Value = serde_json::from_str(&line).unwrap();
+        if let Some(page) = line["page"].as_str() {
+            break page.strip_prefix("http://").and_then(|rest| rest.strip_suffix("/ui/")).unwrap().to_owned();
+        }
+    };
+    let get = |address: &str, path: &str, host: &str| {
+        let mut stream = TcpStream::connect(address).unwrap();
+        stream.set_read_timeout(Some(Duration::from_mins(1))).unwrap();
+        write!(stream, "GET {path} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n").unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer
+    };
+    let shown = get(&page, "/ui/api/namespaces", "localhost");
+    assert!(shown.starts_with("HTTP/1.1 200 ") && shown.contains(r#""name":"shop""#), "{shown}");
+    for host in ["evil.example", "", "localhost\r\nhost: evil.example"] {
+        assert!(get(&page, "/ui/", host).starts_with("HTTP/1.1 421 "), "{host}");
+    }
+    assert!(get(&page, "http://evil.example/ui/", "localhost").starts_with("HTTP/1.1 421 "));
+    // Neither answers for the other.
+    assert!(get(&page, "/metrics", "localhost").starts_with("HTTP/1.1 404 "));
+    let webhooks = server.address.to_string();
+    assert!(get(&webhooks, "/ui/", "localhost").starts_with("HTTP/1.1 404 "));
+    assert!(get(&webhooks, "/metrics", "x").contains(r#"ringfence_http_requests_total{path="/ui",code="421"}"#));
+    server.terminate();
+    assert_eq!(server.child.wait().unwrap().code(), Some(0));
+}
+
 /// Applies a JSON Patch of additions and replacements, which is all that constraints bring about.
 fn apply(object: &mut Value, patch: &Value) {
     for change in patch.as_array().unwrap() {

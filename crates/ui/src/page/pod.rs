@@ -183,9 +183,9 @@ fn level(judged: &Judged) -> Markup {
                     @for field in &judged.fields {
                         tr {
                             th scope="row" { code { (field.path) } }
-                            td { code { (field.value) } }
+                            td.is { code { (field.value) } }
                             td { (field.hint) }
-                            td { (field.control) }
+                            td.together { (field.control) }
                         }
                     }
                 }

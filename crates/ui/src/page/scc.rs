@@ -11,7 +11,7 @@ use ringfence_admission::explain::{Candidate, Turns, because, plain_violation};
 use ringfence_admission::pod_security::Owner;
 use ringfence_admission::user::User;
 use ringfence_scc::{
-    Grant, Outcome, Skipped, Subject, SubjectType, Trial, VALIDATED_SCC, VALIDATED_SCC_SUBJECT_TYPE, Violation, score,
+    Grant, Outcome, Skipped, Subject, SubjectType, Trial, VALIDATED_SCC, VALIDATED_SCC_SUBJECT_TYPE, score,
 };
 use serde::Serialize;
 
@@ -172,7 +172,7 @@ fn fill_in<C: Cluster>(
                     Outcome::Refused(_) => "refused",
                     Outcome::WouldMutate | Outcome::Admitted => "would do",
                 },
-                objections: trial.violations().iter().map(objection).collect(),
+                objections: objections(trial),
                 scc: trial.scc.clone(),
             }
         })
@@ -183,8 +183,16 @@ fn fill_in<C: Cluster>(
     constraint.smallest_grant = turns.smallest_grant;
 }
 
-fn objection(violation: &Violation) -> String {
-    format!("{}: {}", violation.field, plain_violation(violation))
+/// The host's network is objected to for the pod, and for every container.
+fn objections(trial: &Trial) -> Vec<String> {
+    let mut all: Vec<String> = Vec::new();
+    for violation in trial.violations() {
+        let text = format!("{}: {}", violation.field, plain_violation(violation));
+        if !all.contains(&text) {
+            all.push(text);
+        }
+    }
+    all
 }
 
 pub(super) fn show(constraint: &Constraint) -> Markup {

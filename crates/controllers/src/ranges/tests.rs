@@ -286,7 +286,7 @@ async fn chaos(seed: u64) -> World {
 /// The seeds are always the same, so that the test is; `RINGFENCE_SEEDS` tries as many others.
 #[test]
 fn no_block_is_given_twice_however_requests_interleave() {
-    let more = std::env::var("RINGFENCE_SEEDS").ok().and_then(|seeds| seeds.parse().ok());
+    let more: Option<u64> = std::env::var("RINGFENCE_SEEDS").ok().and_then(|seeds| seeds.parse().ok());
     let seeds = more.map_or(0..60, |more| 1_000_000..1_000_000 + more);
     let (mut given, tried) = (0, seeds.end - seeds.start);
     for seed in seeds {

@@ -97,16 +97,20 @@ impl PodSecurity {
         Ok(Survey { pods, baseline, restricted })
     }
 
-    /// The pods of a namespace that a level would refuse, by owner and reason.
+    /// The pods of a namespace that a level would refuse, by owner and reason; of those that are wanted, as only they are
+    /// judged.
     pub fn breaking<C: Pods + ?Sized>(
         &self,
         cluster: &C,
         namespace: &str,
         by: LevelVersion,
+        wanted: impl Fn(&Alike<'_>) -> bool,
     ) -> Result<Vec<Breaking>, LookupError> {
         let mut tally = Tally::new(self, by.level, by.version);
         cluster.alike(namespace, &mut |pod| {
-            tally.add(pod);
+            if wanted(&pod) {
+                tally.add(pod);
+            }
             ControlFlow::Continue(())
         })?;
         Ok(tally.finish())
@@ -256,7 +260,7 @@ mod tests {
         assert_eq!(survey.restricted, Refused { pods: 3, rows: 2 });
         assert_eq!(survey.satisfies(), Some(Level::Privileged));
         let by = LevelVersion { level: Level::Restricted, version: Version::LATEST };
-        let rows = pod_security.breaking(&cluster, "a", by).unwrap();
+        let rows = pod_security.breaking(&cluster, "a", by, |_| true).unwrap();
         let shown: Vec<_> =
             rows.iter().map(|row| (row.owner.as_ref().map(|o| &*o.name), row.count, &*row.example)).collect();
         assert_eq!(shown, [(None, 1, "b"), (Some("a"), 2, "a-1")]);

@@ -32,7 +32,7 @@ pub(crate) fn view(ui: &Ui, cluster: &impl Cluster, name: &str, level: Level) ->
     let missing = || Missing(format!("There is no namespace {name:?} here."));
     let namespace = cluster.namespace(name).map_err(|_| missing())?;
     let row = ui.surveys.one(&ui.pod_security, cluster, &namespace);
-    let mut breaking = workloads::of_namespace(ui, cluster, &row, level);
+    let mut breaking = workloads::of_namespace(ui, cluster, &row, level, |_| true);
     let more = breaking.len().saturating_sub(ROWS);
     breaking.truncate(ROWS);
     let deciding = |map: &Option<BTreeMap<String, String>>| {

@@ -7,7 +7,7 @@ use crate::layout::{self, Sheet};
 use crate::paging::{Paging, ROWS, count, number};
 use crate::surveys::Row;
 use maud::{Markup, html};
-use ringfence_admission::cluster::Cluster;
+use ringfence_admission::cluster::{Alike, Cluster};
 use ringfence_admission::pod_security::{Breaking, LevelVersion};
 use ringfence_pss::Level;
 use serde::Serialize;
@@ -35,13 +35,19 @@ struct Workloads {
     rows: Vec<Broken>,
 }
 
-/// What would break in a namespace.
-pub(super) fn of_namespace(ui: &Ui, cluster: &impl Cluster, row: &Row, level: Level) -> Vec<Broken> {
+/// What would break in a namespace, of the pods that are wanted.
+pub(super) fn of_namespace(
+    ui: &Ui,
+    cluster: &impl Cluster,
+    row: &Row,
+    level: Level,
+    wanted: impl Fn(&Alike<'_>) -> bool,
+) -> Vec<Broken> {
     if row.exempt || row.survey.refused(level).pods == 0 {
         return Vec::new();
     }
     let by = LevelVersion { level, version: row.enforce.version };
-    let breaking = ui.pod_security.breaking(cluster, &row.name, by).unwrap_or_default();
+    let breaking = ui.pod_security.breaking(cluster, &row.name, by, wanted).unwrap_or_default();
     let enforced = row.enforce.level >= level;
     breaking.into_iter().map(|breaking| Broken { namespace: row.name.clone(), enforced, breaking }).collect()
 }
@@ -70,7 +76,7 @@ fn counted(ui: &Ui, cluster: &impl Cluster, form: &WorkloadsForm, rows: &[Row]) 
             skip -= here;
             continue;
         }
-        workloads.extend(of_namespace(ui, cluster, row, level).into_iter().skip(skip));
+        workloads.extend(of_namespace(ui, cluster, row, level, |_| true).into_iter().skip(skip));
         skip = 0;
         if workloads.len() >= ROWS {
             break;
@@ -86,9 +92,10 @@ fn sought(ui: &Ui, cluster: &impl Cluster, form: &WorkloadsForm, rows: &[Row]) -
     let mut workloads = Vec::new();
     let skip = (form.page - 1) * ROWS;
     for row in rows {
-        let all = of_namespace(ui, cluster, row, form.breaks);
+        let all_fit = has(&row.name, &form.text);
+        let all = of_namespace(ui, cluster, row, form.breaks, |pod| all_fit || is_sought(pod, &form.text));
         let before = total;
-        for broken in all.into_iter().filter(|broken| is_sought(broken, &form.text)) {
+        for broken in all {
             pods += broken.breaking.count;
             if total >= skip && workloads.len() < ROWS {
                 workloads.push(broken);
@@ -101,9 +108,9 @@ fn sought(ui: &Ui, cluster: &impl Cluster, form: &WorkloadsForm, rows: &[Row]) -
     Workloads { breaks: form.breaks.as_str(), pods, namespaces, paging, rows: workloads }
 }
 
-fn is_sought(broken: &Broken, text: &str) -> bool {
-    let owner = broken.breaking.owner.as_ref().map_or(broken.breaking.example.as_str(), |owner| owner.name.as_str());
-    has(owner, text) || has(&broken.namespace, text)
+/// A workload goes by its name, and a pod that was made by hand by its own.
+fn is_sought(pod: &Alike<'_>, text: &str) -> bool {
+    has(pod.owner.map_or(pod.name, |owner| owner.name.as_str()), text)
 }
 
 fn show(found: &Workloads, form: &WorkloadsForm) -> Markup {

@@ -30,6 +30,7 @@ pub mod field_error;
 pub mod pod_security;
 mod quote;
 pub mod rbac;
+pub mod report;
 pub mod review;
 pub mod simulate;
 pub mod sync;

@@ -4,8 +4,8 @@ use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    check, docker, exec, explain, image, install, logs, node, operator, prove, ps, read, rm, run, scc, serve, simulate,
-    snapshot, sync, uninstall, verify, volume,
+    check, docker, exec, explain, image, install, logs, node, operator, prove, ps, read, report, rm, run, scc, serve,
+    simulate, snapshot, sync, uninstall, verify, volume,
 };
 use crate::exit::Exit;
 
@@ -58,6 +58,7 @@ You hold this machine:
 You hold a cluster, or a dump of one:
   check    --cluster: as that cluster admits it, and why not otherwise
   install  The webhooks into a cluster, or as manifests; uninstall takes them out again
+  report   What runs and violates the levels that its namespace has now, as PolicyReports
   scc      Which security context constraint and why, why not another, who may use one, what a new one needs
   serve    Admission webhooks: Pod Security, and security context constraints where there are any
   simulate What a change of labels or configuration would break
@@ -84,6 +85,7 @@ enum Command {
     Prove(prove::Args),
     Ps(ps::Args),
     Read(read::Args),
+    Report(report::Args),
     Rm(rm::Args),
     Run(run::Args),
     Scc(scc::Args),
@@ -127,6 +129,7 @@ impl Cli {
             Command::Operator(args) => operator::main(&args),
             Command::Prove(args) => prove::main(&args),
             Command::Read(args) => read::main(&args),
+            Command::Report(args) => report::main(&args),
             Command::Run(args) => run::main(&args),
             Command::Scc(args) => scc::main(&args),
             Command::Serve(args) => serve::main(&args),

@@ -3,6 +3,7 @@
 use crate::certificates::Kept;
 use crate::clock::Clock;
 use crate::metrics::Metrics;
+use crate::otel::{Counts, Exporter, Tracer};
 use crate::settings::{Fail, Settings};
 use crate::source::{AnyCluster, Source};
 use ringfence_admission::admit::Pipeline;
@@ -22,6 +23,9 @@ pub(crate) struct App {
     /// For the bodies of all requests together.
     pub(crate) room: Semaphore,
     clock: Clock,
+    /// Begins traces, if anybody wants them.
+    pub(crate) tracer: Option<Arc<Tracer>>,
+    traced: Option<Arc<Counts>>,
     draining: AtomicBool,
     /// Where the server makes its own certificates.
     kept: Option<Kept>,
@@ -35,6 +39,7 @@ impl App {
         source: Arc<dyn Source>,
         settings: &Settings,
         kept: Option<Kept>,
+        exporter: Option<&Exporter>,
     ) -> Self {
         Self {
             pod_security,
@@ -44,6 +49,8 @@ impl App {
             metrics: Metrics::default(),
             room: crate::http::room(settings.limits.bodies),
             clock: Clock::default(),
+            tracer: exporter.map(Exporter::tracer),
+            traced: exporter.map(Exporter::counts),
             draining: AtomicBool::new(false),
             kept,
             pipeline: RwLock::default(),
@@ -89,6 +96,9 @@ impl App {
 
     pub(crate) fn metrics_text(&self) -> String {
         let mut text = self.metrics.render();
+        if let Some(traced) = &self.traced {
+            traced.render(&mut text);
+        }
         if let Some(waiving) = self.waiving() {
             crate::metrics::waivers(&waiving, &mut text);
         }

@@ -17,6 +17,7 @@ mod clock;
 mod cluster;
 mod http;
 mod metrics;
+mod otel;
 mod page;
 mod sandbox;
 mod server;
@@ -27,6 +28,7 @@ mod webhook;
 
 pub use certificates::{Kept, SelfSigned};
 pub use cluster::Live;
+pub use otel::{TraceError, Traces};
 pub use page::Page;
 pub use ringfence_ui::About;
 pub use sandbox::{Sandbox, SandboxError, Shut};

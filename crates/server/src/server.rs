@@ -1,6 +1,7 @@
 //! A server, from its settings to its end.
 
 use crate::app::App;
+use crate::otel::Exporter;
 use crate::page::{Page, PageSite};
 use crate::settings::Settings;
 use crate::source::Source;
@@ -28,6 +29,9 @@ pub enum ServeError {
     /// The certificate, its key or the clients' authority is of no use.
     #[error(transparent)]
     Tls(#[from] TlsError),
+    /// Traces cannot be sent.
+    #[error("cannot set up TLS for traces")]
+    Traces(#[source] rustls::Error),
     /// The system does not let signals be waited for.
     #[error("cannot wait for signals")]
     Signals(#[source] io::Error),
@@ -50,6 +54,7 @@ pub struct Server {
     listener: Option<TcpListener>,
     identity: Option<Arc<Identity>>,
     page: Option<(Arc<PageSite>, TcpListener)>,
+    exporter: Option<Exporter>,
 }
 
 impl std::fmt::Debug for Server {
@@ -72,8 +77,9 @@ impl Server {
         let identity = tls.map(Identity::load).transpose()?.map(Arc::new);
         let address = settings.listen;
         let listener = listener.map(|listener| of_tokio(listener, address)).transpose()?;
-        let app = Arc::new(App::new(pod_security, source, &settings, kept));
-        Ok(Self { app, settings, listener, identity, page: None })
+        let exporter = settings.traces.clone().map(Exporter::new).transpose().map_err(ServeError::Traces)?;
+        let app = Arc::new(App::new(pod_security, source, &settings, kept, exporter.as_ref()));
+        Ok(Self { app, settings, listener, identity, page: None, exporter })
     }
 
     /// Serves a page to look at the cluster with, too.
@@ -100,6 +106,7 @@ impl Server {
     pub async fn run(self) -> Result<(), ServeError> {
         let mut terminate = signal(SignalKind::terminate()).map_err(ServeError::Signals)?;
         let mut interrupt = signal(SignalKind::interrupt()).map_err(ServeError::Signals)?;
+        let exporting = self.exporter.map(Exporter::start);
         let (end, ended) = watch::channel(false);
         let (app, delay) = (Arc::clone(&self.app), self.settings.drain_delay);
         let reloading =
@@ -139,6 +146,9 @@ impl Server {
             _ = interrupt.recv() => tracing::warn!("told again to end: at once"),
         }
         ending.abort();
+        if let Some(exporting) = exporting {
+            exporting.flush().await;
+        }
         if let Some(reloading) = reloading {
             reloading.abort();
         }

@@ -1,5 +1,6 @@
 //! What a server is told.
 
+use crate::otel::Traces;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -69,4 +70,6 @@ pub struct Settings {
     pub drain_delay: Duration,
     /// How long requests that are under way may then take.
     pub drain_timeout: Duration,
+    /// Where traces are sent, if anywhere.
+    pub traces: Option<Traces>,
 }

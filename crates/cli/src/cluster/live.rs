@@ -74,6 +74,11 @@ impl Live {
         self.0.list_in(resource, namespace, visit)
     }
 
+    /// The cluster itself, for who changes it.
+    pub(crate) fn cluster(&self) -> &Cluster {
+        &self.0
+    }
+
     /// The namespace of the context.
     pub(crate) fn namespace(&self) -> &str {
         self.0.namespace()

@@ -96,6 +96,11 @@ impl ClusterArgs {
         self.has_objects() || self.platform.is_some()
     }
 
+    /// The running cluster. `None` if there is none to ask, which has been said.
+    pub(crate) fn connect(&self) -> Option<Live> {
+        self.live.connect()
+    }
+
     /// The platform that was named.
     pub(crate) fn platform(&self) -> Option<ringfence_operators::Platform> {
         self.platform.map(|platform| match platform {

@@ -13,6 +13,8 @@ pub(crate) enum Needs {
     Labels,
     /// Security context constraints alone.
     Constraints,
+    /// The pods that are there, and what their namespaces say.
+    Reports,
     /// What decides about whatever a webhook is asked, relabelled namespaces with their pods among it.
     Webhook,
 }
@@ -21,9 +23,12 @@ impl Needs {
     /// Whether objects of the kind are worth keeping: pods and workloads are most of a dump, and decide nothing here.
     pub(super) fn wants(self, kind: Kind) -> bool {
         match self {
-            _ if kind == Kind::Waiver => matches!(self, Self::Admission | Self::Namespaces | Self::Webhook),
+            _ if kind == Kind::Waiver => {
+                matches!(self, Self::Admission | Self::Namespaces | Self::Reports | Self::Webhook)
+            }
             Self::Admission => !kind.is_workload() && !matches!(kind, Kind::Pod | Kind::ClusterServiceVersion),
             Self::Labels => !kind.is_workload() && kind != Kind::Pod,
+            Self::Reports => matches!(kind, Kind::Namespace | Kind::Pod),
             Self::Constraints => kind == Kind::SecurityContextConstraints,
             Self::Webhook | Self::Namespaces => !kind.is_workload() && kind != Kind::ClusterServiceVersion,
         }
@@ -39,6 +44,10 @@ impl Needs {
     pub(super) fn missed(self, snapshot: &Snapshot) -> Vec<(Kind, &'static str)> {
         if self == Self::Constraints {
             return Vec::new();
+        }
+        if self == Self::Reports {
+            let kinds = [(Kind::Namespace, "nothing is reported"), (Kind::Pod, "nothing is found to run")];
+            return kinds.into_iter().filter(|(kind, _)| !snapshot.has_seen(*kind)).collect();
         }
         let labels = self == Self::Labels;
         let openshift = snapshot.platform() == Platform::OpenShift;

@@ -13,6 +13,7 @@ pub(crate) mod operator;
 pub(crate) mod prove;
 pub(crate) mod ps;
 pub(crate) mod read;
+pub(crate) mod report;
 pub(crate) mod rm;
 pub(crate) mod run;
 pub(crate) mod scc;

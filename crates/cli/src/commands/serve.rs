@@ -8,7 +8,9 @@ use std::time::Duration;
 use ringfence_admission::cluster::Snapshot;
 use ringfence_admission::pod_security::{Limits as PodLimits, PodSecurity};
 use ringfence_live::Target;
-use ringfence_server::{About, Fail, Kept, Limits, Live, Page, Sandbox, Server, Settings, Shut, Source, TlsFiles};
+use ringfence_server::{
+    About, Fail, Kept, Limits, Live, Page, Sandbox, Server, Settings, Shut, Source, TlsFiles, Traces,
+};
 
 use super::{chain, complain};
 use crate::cluster::{ClusterArgs, Needs, PodSecurityArgs, Scope, WaiverArgs};
@@ -219,13 +221,14 @@ enum From {
 }
 
 fn serve(args: &Args, pod_security: PodSecurity, cluster: From) -> Result<(), Box<dyn std::error::Error>> {
-    let settings = Settings {
+    let mut settings = Settings {
         listen: args.listen,
         fail: if args.fail_open { Fail::Open } else { Fail::Closed },
         advisory: args.advisory,
         limits: Limits { connections: args.max_connections, ..Limits::default() },
         drain_delay: Duration::from_secs(args.drain_delay),
         drain_timeout: Duration::from_secs(args.drain_timeout),
+        traces: None,
     };
     let own = args.self_signed.settings();
     let kept = own.as_ref().map(ringfence_server::SelfSigned::kept).transpose()?;
@@ -244,6 +247,14 @@ fn serve(args: &Args, pod_security: PodSecurity, cluster: From) -> Result<(), Bo
         tracing::info!(capabilities = "none", no_new_privs = true, landlock, seccomp_instructions, "shut in");
     } else {
         tracing::warn!("not shut in: --no-sandbox");
+    }
+    // Reviews matter more than traces: where these are set up wrongly, there are none.
+    match Traces::from_environment(|name| std::env::var(name).ok()) {
+        Ok(traces) => settings.traces = traces,
+        Err(error) => tracing::warn!(%error, "there are no traces"),
+    }
+    if let Some(traces) = &settings.traces {
+        tracing::info!(?traces, "sending traces");
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {

@@ -5,8 +5,9 @@ use super::listen::Site;
 use super::respond::{Reply, json, metrics, text, wrong_method};
 use crate::app::App;
 use crate::metrics::Metrics;
+use crate::otel::Active;
 use crate::settings::Limits;
-use crate::webhook::{self, Hook};
+use crate::webhook::{self, Hook, Trace};
 use hyper::body::Incoming;
 use hyper::header::CONTENT_TYPE;
 use hyper::{Method, Request, StatusCode};
@@ -63,7 +64,27 @@ async fn review(app: &App, limits: &Limits, request: Request<Incoming>, hook: Ho
     }
     let is_json = request.headers().get(CONTENT_TYPE).is_some_and(|kind| kind == "application/json");
     let trace = webhook::trace_of(request.headers());
-    let body = match body::read(request.into_body(), limits.body, limits.body_time, &app.room).await {
+    let mut active = app.tracer.as_ref().and_then(|tracer| tracer.start(hook.path(), trace.as_ref()));
+    let reply = judged(app, limits, request.into_body(), is_json, hook, trace, &mut active).await;
+    if let Some(mut active) = active {
+        active.text("http.request.method", "POST");
+        active.text("url.path", hook.path());
+        active.finish(reply.status().as_u16());
+    }
+    reply
+}
+
+async fn judged(
+    app: &App,
+    limits: &Limits,
+    body: Incoming,
+    is_json: bool,
+    hook: Hook,
+    trace: Option<Trace>,
+    active: &mut Option<Active>,
+) -> Reply {
+    let reading = active.as_ref().map_or(0, |_| crate::otel::now());
+    let body = match body::read(body, limits.body, limits.body_time, &app.room).await {
         Ok(body) => body,
         Err(error) => {
             if error == BodyError::NoRoom {
@@ -73,10 +94,13 @@ async fn review(app: &App, limits: &Limits, request: Request<Incoming>, hook: Ho
             return text(status, &words);
         }
     };
+    if let Some(active) = active {
+        active.child("read", reading);
+    }
     if !is_json {
         return text(StatusCode::BAD_REQUEST, "unable to process a request with a non-json content type");
     }
-    match webhook::answer(app, hook, &body.bytes, trace).await {
+    match webhook::answer(app, hook, &body.bytes, trace, active).await {
         Ok(document) => json(document),
         Err((status, words)) => text(status, &words),
     }

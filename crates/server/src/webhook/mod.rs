@@ -6,6 +6,7 @@ mod trace;
 pub(crate) use trace::{Trace, trace_of};
 
 use crate::app::App;
+use crate::otel::Active;
 use crate::settings::Fail;
 use hyper::StatusCode;
 use ringfence_admission::review::{self, AdmissionRequest, AdmissionResponse, ReadError};
@@ -23,13 +24,38 @@ pub(crate) enum Hook {
     ValidateConstraints,
 }
 
+impl Hook {
+    /// Where it is asked.
+    pub(crate) const fn path(self) -> &'static str {
+        match self {
+            Self::PodSecurity => "/validate",
+            Self::MutateConstraints => "/mutate-scc",
+            Self::ValidateConstraints => "/validate-scc",
+        }
+    }
+}
+
 /// Why there is no review to send: an HTTP status and words.
 pub(crate) type Refusal = (StatusCode, String);
 
 /// Answers a review.
-pub(crate) async fn answer(app: &App, hook: Hook, body: &[u8], trace: Option<Trace>) -> Result<Vec<u8>, Refusal> {
-    let began = Instant::now();
+pub(crate) async fn answer(
+    app: &App,
+    hook: Hook,
+    body: &[u8],
+    trace: Option<Trace>,
+    active: &mut Option<Active>,
+) -> Result<Vec<u8>, Refusal> {
+    let (began, decoding) = (Instant::now(), start(active.as_ref()));
     let request = review::read(body).map_err(|error| undecodable(&error))?;
+    if let Some(active) = active {
+        active.child("decode", decoding);
+        // Whose request it is stays out, and so does the object.
+        active.text("ringfence.review.uid", &request.uid);
+        active.text("k8s.namespace.name", &request.namespace);
+        active.text("ringfence.review.resource", &request.resource.resource);
+        active.text("ringfence.review.operation", &format!("{:?}", request.operation));
+    }
     let cluster = match app.source.cluster() {
         Ok(cluster) => cluster,
         Err(why) => {
@@ -37,14 +63,19 @@ pub(crate) async fn answer(app: &App, hook: Hook, body: &[u8], trace: Option<Tra
             return encode(&response);
         }
     };
+    let looking_up = start(active.as_ref());
     if let Some(looking) = app.source.look_up(&request.namespace) {
         looking.await;
+        if let Some(active) = active {
+            active.child("look up", looking_up);
+        }
     }
     let stored = if constraints::needs_stored_pod(hook, &request) {
         app.source.pod(&request.namespace, &request.name).await
     } else {
         None
     };
+    let judging = start(active.as_ref());
     let judge = || match hook {
         Hook::PodSecurity => {
             let waiving = app.waiving();
@@ -70,11 +101,25 @@ pub(crate) async fn answer(app: &App, hook: Hook, body: &[u8], trace: Option<Tra
             app.metrics.waived.add([control.into()]);
         }
     }
+    if let Some(active) = active {
+        active.child("judge", judging);
+        active.bool("ringfence.review.allowed", response.allowed);
+        active.bool("ringfence.review.waived", response.recorded.waived.iter().next().is_some());
+    }
     log(&request, &response, trace.as_ref());
+    let encoding = start(active.as_ref());
     let document = encode(&response);
+    if let Some(active) = active {
+        active.child("respond", encoding);
+    }
     let durations = if hook == Hook::PodSecurity { &app.metrics.validate } else { &app.metrics.scc };
     durations.observe(began.elapsed());
     document
+}
+
+/// When a part of the work begins, if anybody wants to know.
+fn start(active: Option<&Active>) -> u64 {
+    active.map_or(0, |_| crate::otel::now())
 }
 
 /// What could not be judged is let through only if we fail open; and either way it is said.

@@ -13,6 +13,23 @@ impl Trace {
     pub(crate) fn id(&self) -> &str {
         self.text.get(3..35).unwrap_or_default()
     }
+
+    /// The same as a number.
+    pub(crate) fn trace_id(&self) -> [u8; 16] {
+        // It is of 32 digits, which was looked at.
+        u128::from_str_radix(self.id(), 16).unwrap_or_default().to_be_bytes()
+    }
+
+    /// The caller's own span.
+    pub(crate) fn span_id(&self) -> [u8; 8] {
+        u64::from_str_radix(self.text.get(36..52).unwrap_or_default(), 16).unwrap_or_default().to_be_bytes()
+    }
+
+    /// Whether the caller tells of the trace.
+    pub(crate) fn is_sampled(&self) -> bool {
+        let flags = u8::from_str_radix(self.text.get(53..55).unwrap_or_default(), 16).unwrap_or_default();
+        flags & 1 == 1
+    }
 }
 
 /// The trace that a request's header names, if it is well formed.

@@ -1,0 +1,93 @@
+//! Reports as objects of `wgpolicyk8s.io/v1alpha2`.
+
+use super::judge::{Finding, NamespaceReport, Outcome, Summary};
+use crate::pod_security::{Mode, Policy};
+use ringfence_pss::Level;
+use serde_json::{Value, json};
+
+/// The API version of the objects.
+pub const API_VERSION: &str = "wgpolicyk8s.io/v1alpha2";
+/// The name of every report.
+pub const NAME: &str = "ringfence";
+
+/// Longer messages help nobody, and an object of the API has a limit.
+const LONGEST: usize = 1024;
+
+/// The report of a namespace, with at most so many results; the summary counts all.
+pub fn policy_report(report: &NamespaceReport, most: usize) -> Value {
+    let namespace = report.namespace.as_str();
+    let results: Vec<Value> = report.findings.iter().take(most).map(|finding| result(namespace, finding)).collect();
+    object("PolicyReport", Some(namespace), report.findings.len(), report.summary(), &results)
+}
+
+/// The report of all namespaces, one result for each, with at most so many; the summary counts all.
+pub fn cluster_policy_report(reports: &[NamespaceReport], most: usize) -> Value {
+    let mut summary = Summary::default();
+    let mut results: Vec<(Outcome, &str, Value)> = Vec::with_capacity(reports.len());
+    for report in reports {
+        let of = report.summary();
+        let (outcome, count) = match of {
+            Summary { fail: 1.., .. } => (Outcome::Fail, &mut summary.fail),
+            Summary { error: 1.., .. } => (Outcome::Error, &mut summary.error),
+            Summary { warn: 1.., .. } => (Outcome::Warn, &mut summary.warn),
+            _ if report.policy == Policy::PRIVILEGED => (Outcome::Skip, &mut summary.skip),
+            _ => (Outcome::Pass, &mut summary.pass),
+        };
+        *count += 1;
+        let message = format!(
+            "{} pods: {} failed, {} warned of, {} waived or exempt, {} workloads without fault",
+            report.pods, of.fail, of.warn, of.skip, of.pass
+        );
+        let policy = &report.policy;
+        let properties: serde_json::Map<String, Value> =
+            Mode::ALL.iter().map(|mode| (mode.as_str().to_owned(), policy.of(*mode).to_string().into())).collect();
+        let name = report.namespace.as_str();
+        results.push((
+            outcome,
+            name,
+            json!({"source": NAME, "policy": "pod-security", "category": "Pod Security Standards",
+                "result": outcome, "scored": true, "message": message, "properties": properties,
+                "resources": [{"apiVersion": "v1", "kind": "Namespace", "name": name}]}),
+        ));
+    }
+    results.sort_by(|(a, x, _), (b, y, _)| (a, x).cmp(&(b, y)));
+    let all = results.len();
+    let results: Vec<Value> = results.into_iter().take(most).map(|(_, _, result)| result).collect();
+    object("ClusterPolicyReport", None, all, summary, &results)
+}
+
+fn object(kind: &str, namespace: Option<&str>, all: usize, summary: Summary, results: &[Value]) -> Value {
+    let mut metadata = json!({"name": NAME, "labels": {"app.kubernetes.io/managed-by": NAME}});
+    if let Some(namespace) = namespace {
+        metadata["namespace"] = namespace.into();
+    }
+    if let Some(left) = all.checked_sub(results.len()).filter(|left| *left > 0) {
+        metadata["annotations"] = json!({"ringfence.dev/results-left-out": left.to_string()});
+    }
+    json!({"apiVersion": API_VERSION, "kind": kind, "metadata": metadata, "summary": summary, "results": results})
+}
+
+fn result(namespace: &str, finding: &Finding) -> Value {
+    let maker = &finding.maker;
+    let mut resource = json!({"apiVersion": maker.api_version, "kind": maker.kind, "name": maker.name});
+    if maker.kind != "Namespace" {
+        resource["namespace"] = namespace.into();
+    }
+    if !maker.uid.is_empty() {
+        resource["uid"] = maker.uid.as_str().into();
+    }
+    let message: String = finding.message.chars().take(LONGEST).collect();
+    let mut result = json!({"source": NAME, "policy": "pod-security", "category": "Pod Security Standards",
+        "result": finding.outcome, "scored": true, "message": message, "resources": [resource],
+        "properties": {"pods": finding.pods.to_string()}});
+    if let (Some(control), Some(by)) = (finding.control, finding.by) {
+        result["rule"] = control.into();
+        result["policy"] = format!("pod-security-{}", by.level).into();
+        let severity = ringfence_pss::control(control).map(|control| control.level);
+        result["severity"] = if severity == Some(Level::Restricted) { "medium" } else { "high" }.into();
+        let modes: Vec<&str> = finding.modes.iter().map(|mode| mode.as_str()).collect();
+        result["properties"]["modes"] = modes.join(",").into();
+        result["properties"]["version"] = by.version.to_string().into();
+    }
+    result
+}

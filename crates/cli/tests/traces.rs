@@ -1,0 +1,147 @@
+//! Traces of `serve`: what a collector gets, and that reviews do without one.
+#![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
+
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+const PATIENCE: Duration = Duration::from_mins(1);
+
+/// Takes whatever is sent to it, head and body.
+fn collector() -> (SocketAddr, Receiver<(String, Value)>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let (send, received) = channel();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut reader = BufReader::new(stream.unwrap());
+            loop {
+                let (mut head, mut length) = (String::new(), 0);
+                while reader.read_line(&mut head).is_ok_and(|read| read > 2) {
+                    let line = head.lines().last().unwrap_or_default().to_lowercase();
+                    if let Some(text) = line.strip_prefix("content-length: ") {
+                        length = text.parse().unwrap();
+                    }
+                }
+                let mut body = vec![0; length];
+                if head.is_empty() || reader.read_exact(&mut body).is_err() {
+                    break;
+                }
+                let _ = reader.get_mut().write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}");
+                if send.send((head, serde_json::from_slice(&body).unwrap())).is_err() {
+                    return;
+                }
+            }
+        }
+    });
+    (address, received)
+}
+
+struct Served {
+    child: Child,
+    address: SocketAddr,
+}
+
+impl Served {
+    fn start(collector: SocketAddr) -> Self {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_ringfence"))
+            .args(["serve", "--listen", "127.0.0.1:0", "--insecure-http", "--cluster", "examples/cluster/cluster.yaml"])
+            .args(["--drain-delay", "0"])
+            .env("OTEL_EXPORTER_OTLP_ENDPOINT", format!("http://{collector}"))
+            .env("OTEL_EXPORTER_OTLP_HEADERS", "authorization=Bearer%20token")
+            .env("OTEL_SERVICE_NAME", "admission")
+            .current_dir(std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../.."))
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut said = BufReader::new(child.stderr.take().unwrap());
+        let address = loop {
+            let mut line = String::new();
+            assert_ne!(said.read_line(&mut line).unwrap(), 0, "it ended");
+            assert!(!line.contains("token"), "{line}");
+            let Ok(line) = serde_json::from_str::<Value>(&line) else { continue };
+            if line["message"] == "listening" {
+                break line["address"].as_str().unwrap().parse().unwrap();
+            }
+        };
+        std::thread::spawn(move || std::io::copy(&mut said, &mut std::io::sink()));
+        Self { child, address }
+    }
+
+    fn send(&self, method: &str, path: &str, body: &str) -> String {
+        let mut stream = TcpStream::connect(self.address).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        let head = format!(
+            "{method} {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-type: application/json\r\n\
+             traceparent: 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01\r\ncontent-length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        stream.write_all(head.as_bytes()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer.split_once("\r\n\r\n").unwrap().1.to_owned()
+    }
+
+    fn review(&self) {
+        let request = json!({"uid": "u", "operation": "CREATE", "namespace": "shop", "name": "web",
+            "kind": {"group": "", "version": "v1", "kind": "Pod"}, "userInfo": {"username": "alice-secret"},
+            "resource": {"group": "", "version": "v1", "resource": "pods"},
+            "object": {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "web"},
+                "spec": {"containers": [{"name": "a", "env": [{"name": "A", "value": "alice-secret"}]}]}}});
+        let body = self.send("POST", "/validate", &json!({"request": request}).to_string());
+        assert!(body.contains("\"allowed\":"), "{body}");
+    }
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[test]
+fn a_review_is_a_span_of_the_callers_trace_with_its_parts_and_without_secrets() {
+    let (collector, received) = collector();
+    let mut server = Served::start(collector);
+    server.review();
+    // The end of the server sends what is there.
+    assert!(Command::new("kill").args(["-TERM", &server.child.id().to_string()]).status().unwrap().success());
+    let (head, request) = received.recv_timeout(PATIENCE).unwrap();
+    assert!(server.child.wait().unwrap().success());
+    let head = head.to_lowercase();
+    assert!(head.starts_with("post /v1/traces http/1.1") && head.contains("authorization: bearer token"), "{head}");
+    assert!(!request.to_string().contains("alice-secret"), "{request}");
+    let resource = &request["resourceSpans"][0];
+    let service = json!({"key": "service.name", "value": {"stringValue": "admission"}});
+    assert!(resource["resource"]["attributes"].as_array().unwrap().contains(&service));
+    let spans = resource["scopeSpans"][0]["spans"].as_array().unwrap();
+    assert!(spans.iter().all(|span| span["traceId"] == "4bf92f3577b34da6a3ce929d0e0e4736"));
+    let root = spans.iter().find(|span| span["name"] == "/validate").unwrap();
+    assert_eq!(root["parentSpanId"], "00f067aa0ba902b7");
+    let attribute = |key: &str| {
+        root["attributes"].as_array().unwrap().iter().find(|a| a["key"] == key).map(|a| a["value"].clone()).unwrap()
+    };
+    assert_eq!(attribute("k8s.namespace.name"), json!({"stringValue": "shop"}));
+    assert_eq!(attribute("http.response.status_code"), json!({"intValue": "200"}));
+    for part in ["read", "decode", "judge", "respond"] {
+        let span = spans.iter().find(|span| span["name"] == part).unwrap_or_else(|| panic!("{part}: {request}"));
+        assert_eq!(span["parentSpanId"], root["spanId"]);
+    }
+}
+
+#[test]
+fn reviews_do_without_a_collector() {
+    // Nobody listens there any more.
+    let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let server = Served::start(address);
+    for _ in 0..20 {
+        server.review();
+    }
+    let metrics = server.send("GET", "/metrics", "");
+    assert!(metrics.contains("ringfence_trace_spans_total{result=\"sent\"} 0"), "{metrics}");
+}

@@ -13,6 +13,8 @@ mod constraints;
 mod faults;
 #[path = "install/pod_security.rs"]
 mod pod_security;
+#[path = "install/printed.rs"]
+mod printed;
 #[path = "install/replica.rs"]
 mod replica;
 #[path = "install/setting.rs"]

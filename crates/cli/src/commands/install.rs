@@ -46,7 +46,8 @@ pub(crate) struct Args {
     replicas: u32,
 
     /// Security context constraints: register the webhooks for them; `yes` defines the resource, too, where it is not
-    /// there. `auto` registers them where there is the resource and no OpenShift, which has its own admission plugins.
+    /// there. `auto` registers them where there is the resource and no OpenShift, which has its own admission plugins;
+    /// with --print, it registers none.
     #[arg(long, value_name = "WHETHER", default_value = "auto")]
     scc: Scc,
 
@@ -65,6 +66,10 @@ pub(crate) struct Args {
     /// The PodSecurityConfiguration: defaults and exemptions.
     #[arg(long, value_name = "FILE")]
     pod_security_config: Option<PathBuf>,
+
+    /// The namespace whose Waivers count. Apply deploy/crds/waivers.yaml and deploy/rbac/waivers.yaml before.
+    #[arg(long, value_name = "NAMESPACE")]
+    waivers_from: Option<String>,
 
     /// A further namespace that is never asked about; may be repeated. The webhook's own and kube-system never are.
     #[arg(long = "exclude-namespace", value_name = "NAME")]
@@ -308,7 +313,7 @@ fn values(args: &Args) -> Result<Vec<(&'static str, Value)>, Box<dyn std::error:
             && !name.starts_with('-')
             && !name.ends_with('-')
     };
-    for name in args.excluded.iter().chain([&args.namespace]) {
+    for name in args.excluded.iter().chain([&args.namespace]).chain(&args.waivers_from) {
         if !label(name) {
             return Err(format!("{name:?} is no name of a namespace: lower-case letters, digits and hyphens").into());
         }
@@ -336,6 +341,9 @@ fn values(args: &Args) -> Result<Vec<(&'static str, Value)>, Box<dyn std::error:
     }
     if let Some(path) = &args.pod_security_config {
         values.push(("podSecurityConfiguration", crate::cluster::pod_security_json(path)?));
+    }
+    if let Some(namespace) = &args.waivers_from {
+        values.push(("waiversFrom", namespace.as_str().into()));
     }
     if let Some(secret) = &args.tls_secret {
         values.push(("certificates.secret", secret.as_str().into()));

@@ -65,7 +65,8 @@ fn run(args: &Args) -> Result<Exit, Box<dyn std::error::Error>> {
             continue;
         }
         match session.delete(object) {
-            Ok(()) => {}
+            Ok(false) => {}
+            Ok(true) => exit = Exit::Failure,
             Err(InstallError::Output(error)) => return Ok(output_failed(&error)),
             // The rest is to go all the same.
             Err(error) => {

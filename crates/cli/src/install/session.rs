@@ -88,20 +88,25 @@ impl Session<'_> {
         self.say(verb, &place.to_string())
     }
 
-    /// Deletes an object, if it is there and ours.
-    pub(crate) fn delete(&self, object: &Value) -> Result<(), InstallError> {
-        let Some(place) = place(object) else { return Ok(()) };
-        let Some(there) = self.cluster.read(place)? else { return Ok(()) };
+    /// Deletes an object, if it is there and ours. Whether it is one that is left although it is to go.
+    pub(crate) fn delete(&self, object: &Value) -> Result<bool, InstallError> {
+        let Some(place) = place(object) else { return Ok(false) };
+        let Some(there) = self.cluster.read(place)? else { return Ok(false) };
         let ours = if there["kind"] == "CustomResourceDefinition" {
             is_applied_by_us(&there)
         } else {
             manager(&there) == Some(MANAGER)
         };
         if !ours {
-            warn(&format!("{place} is not ours and stays"));
-            return Ok(());
+            let who = manager(&there).map_or_else(String::new, |manager| format!(": {manager} manages it"));
+            warn(&clean(&format!("{place} is not ours and stays{who}")));
+            // A namespace or definition that was there before is no part of the installation.
+            return Ok(!matches!(there["kind"].as_str(), Some("Namespace" | "CustomResourceDefinition")));
         }
-        if self.cluster.delete(place, self.dry_run)? { self.say("deleted", &place.to_string()) } else { Ok(()) }
+        if self.cluster.delete(place, self.dry_run)? {
+            self.say("deleted", &place.to_string())?;
+        }
+        Ok(false)
     }
 
     /// Waits until something is so. `look` says `None` when it is, or else what the cluster says of it.

@@ -136,7 +136,11 @@ fn what_others_manage_is_left_alone() {
     let dry = setting.install(&["--dry-run=server", "--namespace", "new"]).join().unwrap();
     assert_eq!(dry.code, 2, "{}", dry.out);
     let ran = ringfence(["uninstall", "--kubeconfig", setting.kubeconfig().to_str().unwrap()], "");
-    assert_eq!((ran.code, &*ran.out), (0, ""), "{}", ran.err);
-    assert!(ran.err.contains("is not ours and stays"), "{}", ran.err);
+    assert_eq!((ran.code, &*ran.out), (2, ""), "{}", ran.err);
+    assert!(
+        ran.err.contains("clusterroles.rbac.authorization.k8s.io/ringfence is not ours and stays: Helm manages it"),
+        "{}",
+        ran.err
+    );
     assert_eq!(setting.server.admin().get("/apis/rbac.authorization.k8s.io/v1/clusterroles/ringfence").code, 200);
 }

@@ -3,6 +3,7 @@
 
 use std::fs::File;
 use std::io::Read as _;
+use std::os::fd::AsFd as _;
 use std::path::Path;
 
 use ringfence_context::effective::EffectiveContainer;
@@ -12,6 +13,7 @@ use rustix::fs::{Mode, OFlags, ResolveFlags};
 
 use crate::rootfs::RootfsRequest;
 use crate::spec::{VolumeMount, VolumeSource, clean};
+use crate::sys::chmod::proc_path;
 
 /// No user database is larger.
 const MAX_BYTES: u64 = 1 << 20;
@@ -30,6 +32,7 @@ pub(super) fn decide(
         .min_by_key(|(below, _)| below.components().count());
     let passwd = match covering {
         Some((below, VolumeSource::Path(source))) => read(source, below),
+        Some((below, VolumeSource::Held(held))) => read(Path::new(&proc_path(held.fd.as_fd())), below),
         Some((_, VolumeSource::Tmpfs { .. })) => None,
         None => match rootfs {
             RootfsRequest::Dir(root) => read(root, Path::new("etc/passwd")),

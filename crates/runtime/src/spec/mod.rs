@@ -20,7 +20,9 @@ mod usernamespace;
 #[cfg(test)]
 mod tests;
 
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use oci_spec::runtime::{Linux, LinuxDevice, LinuxSeccomp, Mount, Process, Root, Spec};
 use ringfence_context::effective::{EffectiveContainer, EffectivePod};
@@ -96,6 +98,8 @@ pub struct VolumeMount {
 pub enum VolumeSource {
     /// A file or directory of the host.
     Path(PathBuf),
+    /// One that somebody else could exchange for something else: what is mounted must be what is held.
+    Held(Held),
     /// A tmpfs of the container's own.
     Tmpfs {
         /// The mode of its root directory.
@@ -106,6 +110,28 @@ pub enum VolumeSource {
         size: Option<u64>,
     },
 }
+
+/// A file or directory, where it was found, and a descriptor of it, which keeps its inode from becoming another's.
+#[derive(Clone, Debug)]
+pub struct Held {
+    /// Where it was.
+    pub path: PathBuf,
+    /// The numbers of its device and inode.
+    pub inode: (u64, u64),
+    /// It.
+    pub fd: Arc<OwnedFd>,
+}
+
+impl PartialEq for Held {
+    fn eq(&self, other: &Self) -> bool {
+        (&self.path, self.inode) == (&other.path, other.inode)
+    }
+}
+
+impl Eq for Held {}
+
+/// The mount option by which a spec tells the built-in launcher what a bind mount's source must be: `DEVICE:INODE`.
+pub(crate) const INODE: &str = "x-ringfence.inode=";
 
 /// Namespaces of a running sandbox that the container joins instead of making its own.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -6,7 +6,7 @@ use oci_spec::runtime::Mount;
 use ringfence_context::effective::EffectiveContainer;
 use ringfence_context::process::Namespace;
 
-use super::{SpecOptions, VolumeMount, VolumeSource};
+use super::{Held, SpecOptions, VolumeMount, VolumeSource};
 
 /// A mount of the spec.
 pub(crate) fn mount(destination: impl Into<PathBuf>, typ: &str, source: impl Into<PathBuf>, options: &[&str]) -> Mount {
@@ -99,12 +99,16 @@ fn supplied(container: &EffectiveContainer, read_only_root: bool, options: &Spec
 
 fn volume(volume: &VolumeMount) -> Mount {
     match &volume.source {
-        VolumeSource::Path(source) => {
+        VolumeSource::Held(Held { path: source, .. }) | VolumeSource::Path(source) => {
             let mut mount = bind(&volume.mount_path, source, volume.read_only, propagation(&volume.propagation));
             if volume.read_only && volume.recursive_read_only {
                 // As containerd asks the OCI runtime for it (`internal/cri/opts/spec_linux_opts.go`).
                 let options = mount.options().iter().flatten().filter(|option| *option != "ro").cloned();
                 mount.set_options(Some(options.chain(["rro".to_owned()]).collect()));
+            }
+            if let VolumeSource::Held(Held { inode: (device, inode), .. }) = &volume.source {
+                let must_be = format!("{}{device}:{inode}", super::INODE);
+                mount.set_options(Some(mount.options().iter().flatten().cloned().chain([must_be]).collect()));
             }
             mount
         }

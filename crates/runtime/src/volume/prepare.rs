@@ -106,9 +106,7 @@ impl Volumes {
                     .get(&mount.volume)
                     .ok_or_else(|| VolumeError::NotDeclared { volume: mount.volume.clone() })?;
                 let source = match (source, mount.sub_path.as_deref().filter(|path| !path.is_empty())) {
-                    (VolumeSource::Path(root), Some(path)) => {
-                        VolumeSource::Path(self.sub_path(container, index, root, path)?)
-                    }
+                    (VolumeSource::Path(root), Some(path)) => self.sub_path(container, index, root, path)?,
                     (source, _) => source.clone(),
                 };
                 let source = match (source, &self.id_mapped) {
@@ -141,15 +139,17 @@ impl Volumes {
         index: usize,
         root: &Path,
         sub_path: &str,
-    ) -> Result<PathBuf, VolumeError> {
-        let find = || -> Result<PathBuf, SubPathError> {
+    ) -> Result<VolumeSource, VolumeError> {
+        let find = || -> Result<VolumeSource, SubPathError> {
             let held = sub_path::resolve(root, sub_path)?;
-            let Some(dir) = &self.sub_paths else { return sub_path::path(&held) };
+            // Where nothing can be mounted it is mounted by its path, and the container that mounts it makes sure that
+            // it is this: another container of the pod could put a link in its place.
+            let Some(dir) = &self.sub_paths else { return sub_path::held(held).map(VolumeSource::Held) };
             let target = dir.join(mount_name(container, index));
             if !sub_path::is_mounted(&held, &target)? {
                 sub_path::mount(&held, &target)?;
             }
-            Ok(target)
+            Ok(VolumeSource::Path(target))
         };
         find().map_err(|source| VolumeError::SubPath {
             what: match source {

@@ -6,11 +6,13 @@
 use std::fs::File;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Component, Path, PathBuf};
+use std::sync::Arc;
 
 use rustix::fs::{FileType, Mode, OFlags, ResolveFlags, fstat};
 use rustix::io::Errno;
 use rustix::mount::{MoveMountFlags, OpenTreeFlags, UnmountFlags, move_mount, open_tree, unmount};
 
+use crate::spec::Held;
 use crate::sys::chmod::{chmod_handle, proc_path};
 
 /// Why a path in a volume cannot be had; the second half of the kubelet's event, which it keeps to itself.
@@ -129,8 +131,17 @@ pub(super) fn is_mounted(held: &OwnedFd, target: &Path) -> Result<bool, SubPathE
     Ok(false)
 }
 
-/// The path of what is held, where nothing can be mounted. Whoever could exchange it by now is the caller.
-pub(super) fn path(held: &OwnedFd) -> Result<PathBuf, SubPathError> {
+/// What is held with its path, where nothing can be mounted. By the time that somebody follows the path it may lead
+/// elsewhere.
+pub(super) fn held(fd: OwnedFd) -> Result<Held, SubPathError> {
+    let path = path(&fd)?;
+    let found =
+        fstat(&fd).map_err(|errno| SubPathError::Io { action: "look at", path: path.clone(), source: errno.into() })?;
+    Ok(Held { path, inode: (found.st_dev, found.st_ino), fd: Arc::new(fd) })
+}
+
+/// Where what is held is now.
+fn path(held: &OwnedFd) -> Result<PathBuf, SubPathError> {
     let link = proc_path(held.as_fd());
     let path = rustix::fs::readlink(&link, Vec::new()).map_err(|errno| SubPathError::Io {
         action: "find",

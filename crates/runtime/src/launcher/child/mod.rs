@@ -220,7 +220,9 @@ fn perform(start: &Start<'_>, state: &mut State, action: &Action) -> Done {
         Action::OpenProcess => descriptors::open_process(start, state),
         Action::OpenNull => descriptors::open_null(state),
         Action::NewKeyring => descriptors::new_keyring(),
-        Action::CloneTree { slot, path, recursive } => mounts::clone_tree(state, *slot, path, *recursive),
+        Action::CloneTree { slot, path, recursive, inode } => {
+            mounts::clone_tree(state, *slot, path, *recursive, *inode)
+        }
         Action::Propagation { path, recursive, propagation } => mounts::propagation(path, *recursive, *propagation),
         Action::CloneRoot { path, no_devices } => mounts::clone_root(state, path, *no_devices),
         Action::AttachRoot => mounts::attach_root(state),

@@ -55,8 +55,20 @@ pub(super) fn create<'a>(
     fsmount(context.as_fd(), FsMountFlags::FSMOUNT_CLOEXEC, attributes)
 }
 
-pub(super) fn clone_tree(state: &mut State, slot: usize, path: &CStr, recursive: bool) -> Done {
+pub(super) fn clone_tree(
+    state: &mut State,
+    slot: usize,
+    path: &CStr,
+    recursive: bool,
+    inode: Option<(u64, u64)>,
+) -> Done {
     let tree = copy(CWD, path, recursive)?;
+    if let Some(wanted) = inode {
+        let found = fstat(&tree)?;
+        if (found.st_dev, found.st_ino) != wanted {
+            return Err(Failure::Refused("something else has taken its place"));
+        }
+    }
     *state.trees.get_mut(slot).ok_or(Errno::BADF)? = Some(tree);
     Ok(())
 }

@@ -70,7 +70,13 @@ pub(crate) enum Action {
     /// Leave the caller's keys.
     NewKeyring,
     /// Copy a part of the mount tree before the container's root is attached.
-    CloneTree { slot: usize, path: CString, recursive: bool },
+    CloneTree {
+        slot: usize,
+        path: CString,
+        recursive: bool,
+        /// What it must be: device and inode. The path may lead somewhere else by then.
+        inode: Option<(u64, u64)>,
+    },
     /// Cut the mounts off from the host's.
     Propagation { path: CString, recursive: bool, propagation: u64 },
     /// Copy the root's mounts.

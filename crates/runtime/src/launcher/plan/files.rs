@@ -48,7 +48,8 @@ pub(super) fn plan(asked: &Asked<'_>, keeper: &Keeper, draft: &mut Draft) -> Res
 
     let copy = |shared: bool, draft: &mut Draft| {
         for one in planned.iter().filter_map(|one| one.ahead.clone()).filter(|one| one.shared == shared) {
-            draft.step("mounts", Action::CloneTree { slot: one.slot, path: one.path, recursive: one.recursive });
+            let inode = draft.inodes.get(&one.slot).copied();
+            draft.step("mounts", Action::CloneTree { slot: one.slot, path: one.path, recursive: one.recursive, inode });
         }
     };
     copy(true, draft);

@@ -17,6 +17,7 @@ mod options;
 mod path;
 mod support;
 
+use std::collections::BTreeMap;
 use std::ffi::CString;
 use std::fmt;
 
@@ -118,6 +119,8 @@ pub(super) struct Draft {
     trees: usize,
     devices: Option<Vec<Allowed>>,
     id_mapped: Vec<IdMapped>,
+    /// What trees must be that are copied: by their slots, device and inode.
+    inodes: BTreeMap<usize, (u64, u64)>,
 }
 
 impl Draft {

@@ -118,6 +118,9 @@ fn bind(
     let source = c_path(source)?;
     let shared = options.propagation.is_some_and(|(kind, _)| kind == libc::MS_SHARED);
     let ahead = Ahead { path: source, recursive, slot: draft.tree(), shared };
+    if let Some(inode) = options.inode {
+        draft.inodes.insert(ahead.slot, inode);
+    }
     let mut mount = attach(ahead.source(), target, options);
     if no_devices {
         mount.recursive.set |= libc::MOUNT_ATTR_NODEV;
@@ -134,6 +137,9 @@ fn id_mapped(
     no_devices: bool,
     draft: &mut Draft,
 ) -> Result<Planned, StartError> {
+    if options.inode.is_some() {
+        return Err(unsupported("an id-mapped mount of what somebody else could exchange (mounts)", LAUNCHER));
+    }
     if options.propagation.is_some_and(|(kind, _)| kind == libc::MS_SHARED) {
         return Err(unsupported(
             format!("a shared id-mapped mount on {} (mounts)", mount.destination().display()),

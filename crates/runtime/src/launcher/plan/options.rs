@@ -5,6 +5,7 @@ use std::ffi::CString;
 use super::path::c_bytes;
 use super::{LAUNCHER, unsupported};
 use crate::engine::StartError;
+use crate::spec::INODE;
 use crate::sys::mount::MountAttr;
 
 const RDONLY: u64 = libc::MOUNT_ATTR_RDONLY;
@@ -29,6 +30,8 @@ pub(super) struct Options {
     pub(super) propagation: Option<(u64, bool)>,
     /// `idmap` (false) or `ridmap` (true).
     pub(super) id_mapped: Option<bool>,
+    /// What a bind mount's source must be: device and inode.
+    pub(super) inode: Option<(u64, u64)>,
     /// For the file system.
     pub(super) data: Vec<(CString, Option<CString>)>,
 }
@@ -74,6 +77,11 @@ impl Options {
             "idmap" => self.id_mapped = Some(false),
             "ridmap" => self.id_mapped = Some(true),
             "remount" | "tmpcopyup" | "iversion" | "silent" => return Err(()),
+            inode if inode.starts_with(INODE) => {
+                let (device, inode) = inode.trim_start_matches(INODE).split_once(':').ok_or(())?;
+                let number = |text: &str| text.parse().map_err(|_not_a_number| ());
+                self.inode = Some((number(device)?, number(inode)?));
+            }
             data => {
                 let (name, value) = data.split_once('=').map_or((data, None), |(name, value)| (name, Some(value)));
                 let pair = c_bytes(name.as_bytes())

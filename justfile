@@ -30,3 +30,7 @@ docs:
 # A thousand runs one after another, fifty at once and fifty killed: nothing may be left behind.
 many:
     RINGFENCE_RUNS=1000 RINGFENCE_AT_ONCE=50 cargo test --release -p ringfence --test many
+
+# Random pods under the built-in launcher and under runc: just pods 500 1
+pods number="500" seed="1":
+    RINGFENCE_PODS={{number}} RINGFENCE_SEED={{seed}} cargo test -p ringfence --test random_pods -- --nocapture

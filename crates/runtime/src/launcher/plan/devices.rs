@@ -139,7 +139,10 @@ pub(super) fn plan(
         }
     }
     for device in listed {
-        nodes.push(listed_node(device)?);
+        // The host's, which a privileged container's list has, is not the one of its own terminals: that is a link.
+        if super::path::clean(device.path()) != Path::new("/dev/ptmx") {
+            nodes.push(listed_node(device)?);
+        }
     }
     for node in nodes {
         let (target, device) = (node.at.clone(), node.device);

@@ -74,6 +74,11 @@ impl MachineArgs {
         self
     }
 
+    /// Where images are kept, and named volumes beside them.
+    pub(crate) fn store(&self) -> &crate::store::StoreArgs {
+        &self.images.store
+    }
+
     /// The same with a root file system.
     pub(crate) fn with_rootfs(mut self, path: PathBuf) -> Self {
         self.rootfs = Some(path);
@@ -198,6 +203,7 @@ impl Machine {
             binary: &self.binary,
             objects,
             seccomp_root: self.seccomp_root.as_deref(),
+            given_volumes: None,
             create_host_paths,
         }
     }

@@ -434,3 +434,20 @@ fn a_command_line_and_its_pod_are_proved_to_be_equal() {
         agrees(&pod["containers"][0]["observed"], &docker["containers"][0]["observed"], &flags);
     }
 }
+
+#[test]
+fn a_named_volume_stays_for_the_next_container() {
+    if !rustix::process::geteuid().is_root() {
+        println!("skipped: needs root");
+        return;
+    }
+    let store = tempfile::tempdir().unwrap();
+    let store = store.path().join("store").display().to_string();
+    let run = |command: &str| {
+        ringfence(["run", "--store", &store, "-v", "notes:/notes", "a-name-that-no-image-has", "sh", "-c", command], "")
+    };
+    let ran = run("echo kept > /notes/file");
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    let ran = run("cat /notes/file");
+    assert_eq!((ran.code, ran.out.trim()), (0, "kept"), "{}", ran.err);
+}

@@ -136,3 +136,50 @@ fn what_is_mounted_in_a_volume_is_passed_over_and_said() {
     assert!(err.contains("and 1 other: mounted there and no part of the volume"), "{err}");
     assert_eq!(fs::metadata(dir.path()).unwrap().gid(), 4711);
 }
+
+fn claim(volumes: &str, more: &str) -> String {
+    format!(
+        "apiVersion: v1\nkind: Pod\nmetadata: {{name: p}}\nspec:\n  securityContext: {{fsGroup: 4242}}\n  restartPolicy: Never\n  \
+         containers:\n  - {{name: c, image: i, command: [sh, -c, 'stat -c %g:%a /data/file; echo new > /data/made'], \
+         volumeMounts: [{{name: data, mountPath: /data}}]}}\n  volumes:\n  - {{name: data, {volumes}}}\n{more}"
+    )
+}
+
+/// A claim and its volume, of a kind that the kubelet gives to fsGroup.
+const BEHIND: &str = "---\napiVersion: v1\nkind: PersistentVolumeClaim\nmetadata: {name: c}\nspec: {volumeName: v, \
+    accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Gi}}}\n---\napiVersion: v1\nkind: PersistentVolume\n\
+    metadata: {name: v}\nspec: {accessModes: [ReadWriteOnce], capacity: {storage: 1Gi}, csi: {driver: d, volumeHandle: h, \
+    fsType: ext4}}\n---\napiVersion: storage.k8s.io/v1\nkind: CSIDriver\nmetadata: {name: d}\nspec: {fsGroupPolicy: File}\n";
+
+#[test]
+fn a_claim_gets_the_directory_that_is_given_for_it_with_the_pods_group() {
+    if !rustix::process::geteuid().is_root() {
+        println!("skipped: needs root");
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("file"), "").unwrap();
+    let given = format!("data={}", dir.path().display());
+    let claim = claim("persistentVolumeClaim: {claimName: c}", BEHIND);
+    let ran = ringfence(["run", "-", "--volume", &given], &claim);
+    assert_eq!((ran.code, ran.out.trim()), (0, "4242:664"), "{}", ran.err);
+    assert_eq!(std::fs::read_to_string(dir.path().join("made")).unwrap(), "new\n");
+    // Before the manifest, too, where docker has a flag of that name.
+    let ran = ringfence(["run", "--volume", &given, "-"], &claim);
+    assert_eq!(ran.code, 0, "{}", ran.err);
+}
+
+#[test]
+fn a_directory_for_a_volume_that_is_not_there_or_is_made_here_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let at = |name: &str| format!("{name}={}", dir.path().display());
+    let refused = |name: &str, volume: &str, why: &str| {
+        let ran = ringfence(["run", "-", "--volume", &at(name)], claim(volume, ""));
+        assert_eq!(ran.code, 125, "{}", ran.err);
+        assert!(ran.err.contains(why), "{}", ran.err);
+    };
+    refused("other", "persistentVolumeClaim: {claimName: c}", "the pod has no volume of this name; it has data");
+    refused("data", "emptyDir: {}", "it is made here, and takes no directory");
+    let ran = ringfence(["run", "-", "--volume", "data=/no/such/directory"], claim("emptyDir: {}", ""));
+    assert_eq!(ran.code, 2, "{}", ran.err);
+}

@@ -49,6 +49,7 @@ fn run_that_waits_to_be_killed() {
         binary: Path::new(support::INSIDE),
         objects: &NoObjects,
         seccomp_root: None,
+        given_volumes: None,
         create_host_paths: false,
     };
     let run = PodRun::prepare(&pod, &effective, &effective.containers[0], options).unwrap();

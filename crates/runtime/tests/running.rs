@@ -66,6 +66,7 @@ fn with_run<T>(
         binary: Path::new(support::INSIDE),
         objects,
         seccomp_root: None,
+        given_volumes: None,
         create_host_paths: true,
     };
     let run = PodRun::prepare(pod, &effective, &effective.containers[0], options)?;
@@ -508,6 +509,7 @@ fn no_two_pods_with_users_of_their_own_share_an_id() {
             binary: Path::new(support::INSIDE),
             objects: &Given::default(),
             seccomp_root: None,
+            given_volumes: None,
             create_host_paths: false,
         };
         let run = PodRun::prepare(&pod, &effective, &effective.containers[0], options).unwrap();

@@ -71,6 +71,7 @@ fn with_run<T>(
         binary: Path::new(support::INSIDE),
         objects: &NoObjects,
         seccomp_root: None,
+        given_volumes: None,
         create_host_paths,
     };
     let run = PodRun::prepare(pod, &effective, &effective.containers[0], options)?;

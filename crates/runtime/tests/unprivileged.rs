@@ -108,6 +108,7 @@ fn what_the_caller_may_not_make_on_the_machine_is_stood_in_for() {
         binary: Path::new(support::INSIDE),
         objects: &NoObjects,
         seccomp_root: None,
+        given_volumes: None,
         create_host_paths: true,
     };
     let run = PodRun::prepare(&pod, &effective, container, options).unwrap_or_else(|error| panic!("{error:?}"));

@@ -3,20 +3,21 @@
 mod detach;
 mod stop_signal;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1::{Container, Pod};
 use ringfence_context::effective::{ContainerKind, EffectiveContainer, EffectivePod};
-use ringfence_context::facts::Facts;
+use ringfence_context::facts::{Facts, StorageFacts};
 use ringfence_context::resolve;
 use ringfence_manifest::Workload;
 use ringfence_runtime::observe;
 use ringfence_runtime::protect;
 use ringfence_runtime::run::life::{self, Event, LifeOptions, Member, Restart};
 use ringfence_runtime::run::signals::Signals;
-use ringfence_runtime::run::{PodRun, RunError};
+use ringfence_runtime::run::{PodRun, RunError, RunOptions};
 use ringfence_runtime::state::{FoundPod, PodPhase, PodRecord, ProcessRecord, StateDir};
 use ringfence_runtime::subordinate;
 use rustix::process::Signal;
@@ -70,6 +71,11 @@ pub(crate) struct Args {
     #[arg(long, value_name = "NAME")]
     ephemeral: Vec<String>,
 
+    /// A directory of this machine for a volume that only a cluster has: a claim, a CSI or generic ephemeral volume, by
+    /// the volume's name. It stays, and is given to the pod's fsGroup as the kubelet would.
+    #[arg(long = "volume", value_name = "NAME=DIR", value_parser = volume)]
+    volumes: Vec<(String, PathBuf)>,
+
     #[command(flatten)]
     facts: FactsArgs,
 
@@ -84,6 +90,16 @@ enum RestartArg {
     Always,
     OnFailure,
     Never,
+}
+
+/// `NAME=DIR`; the directory as the kernel knows it.
+fn volume(text: &str) -> Result<(String, PathBuf), String> {
+    let (name, dir) = text.split_once('=').ok_or("write it as NAME=DIR")?;
+    let found = std::fs::canonicalize(dir).map_err(|error| format!("{dir}: {error}"))?;
+    if !found.is_dir() {
+        return Err(format!("{dir} is no directory"));
+    }
+    Ok((name.to_owned(), found))
 }
 
 const EXAMPLES: &str = "\
@@ -123,6 +139,7 @@ fn run(args: &Args) -> Result<Exit, String> {
                 workload: workload.clone(),
                 objects: Found::collect(place.documents, workload.namespace()),
                 claims: pods::claim_templates(place.document, workload),
+                storage: crate::objects::storage(place.documents),
             }),
             Item::Broken { line, column, message, .. } => {
                 broken = Some(format!("{}:{line}:{column}: {message}", place.source));
@@ -136,8 +153,9 @@ fn run(args: &Args) -> Result<Exit, String> {
     if let Some(broken) = broken {
         return Err(broken);
     }
-    let Given { workload, objects, claims } = choose(pods, args.pod.as_deref())?;
+    let Given { workload, objects, claims, storage } = choose(pods, args.pod.as_deref())?;
     facts.claim_templates = Some(claims);
+    facts.storage = storage;
     facts.objects = Some(objects.names());
     for image in machine.stand_ins(&workload, &mut facts).map_err(|error| super::chain(&error))? {
         super::warn(&format!("image {image:?} is not here; a stand-in takes its place, with USER root"));
@@ -151,6 +169,7 @@ struct Given {
     workload: Workload,
     objects: Found,
     claims: BTreeSet<String>,
+    storage: StorageFacts,
 }
 
 /// The one that is named, or the only one.
@@ -185,10 +204,14 @@ impl Run<'_> {
             self.refuse_second(&pod)?;
         }
         let state = self.machine.state().map_err(|error| super::chain(&error))?;
-        let options = self.machine.options(&state, self.objects, true);
+        let given: BTreeMap<String, PathBuf> = self.args.volumes.iter().cloned().collect();
+        let options = RunOptions { given_volumes: Some(&given), ..self.machine.options(&state, self.objects, true) };
         let run = PodRun::prepare(&pod, effective, first, options).map_err(|error| words(&error))?;
         for (volume, why) in run.stand_ins() {
             super::warn(&format!("volume {volume:?}: {why}"));
+        }
+        for (volume, what) in run.given_volumes() {
+            super::warn(&format!("volume {volume:?}: fsGroup: {what}"));
         }
         for path in run.created_paths() {
             super::warn(&format!("{} was not there, and is made on this machine as a node makes it", path.display()));

@@ -1,8 +1,11 @@
 //! A container of docker's command line, run.
 
+use std::path::PathBuf;
+
 use ringfence_context::capability::CapSet;
 use ringfence_context::facts::{Facts, ImageFacts};
 use ringfence_docker::effective::{self, Container};
+use ringfence_docker::value::{Mount, MountKind};
 use ringfence_docker::{Effect, Refusal, effective::process_args};
 use ringfence_runtime::docker::{Devices, DockerError, DockerRun, devices};
 use ringfence_runtime::engine::{Exit as Ended, Stdio};
@@ -44,6 +47,8 @@ pub(super) struct Ready {
     facts: Facts,
     pub(super) container: Container,
     devices: Devices,
+    /// Where named volumes are kept.
+    volumes: Option<PathBuf>,
     /// Whether a stand-in takes the image's place.
     pub(super) stand_in: bool,
 }
@@ -70,7 +75,16 @@ impl Ready {
         let nothing = ImageFacts::default();
         let image = facts.image(&line.options.image).unwrap_or(&nothing);
         let container = effective::resolve(&line.options, image, version, able)?;
-        Ok(Self { machine, facts, container, devices, stand_in })
+        // The store is made by whoever puts something into it, with the mode that it has to have.
+        let is_named = |mount: &Mount| matches!(mount.kind, MountKind::Volume { name: Some(_) });
+        let volumes = if line.options.mounts.iter().any(is_named) {
+            let store = own.machine.store();
+            store.open().map_err(|error| Failed::machinery(&error))?;
+            Some(store.root().map_err(|error| Failed::machinery(&error))?.join("volumes"))
+        } else {
+            None
+        };
+        Ok(Self { machine, facts, container, devices, volumes, stand_in })
     }
 
     pub(super) fn image(&self, line: &Line) -> ImageFacts {
@@ -93,6 +107,7 @@ impl Ready {
             container: &self.container,
             devices: &self.devices,
             version: line.own.docker_version.into(),
+            volumes: self.volumes.as_deref().filter(|_| create_host_paths),
             create_host_paths,
         }
     }
@@ -121,9 +136,8 @@ pub(super) fn warnings(line: &Line) -> Vec<String> {
         warnings.push("--cap-add and --cap-drop say nothing beside --privileged, as with docker".to_owned());
     }
     for mount in &options.mounts {
-        if let ringfence_docker::value::MountKind::Volume { name: Some(name) } = &mount.kind {
-            warnings
-                .push(format!("volume {name:?} begins empty and ends with the run: there is no store of volumes here"));
+        if let (Some(which), false) = (mount.relabel, observe::node_facts().selinux == Some(true)) {
+            warnings.push(format!("{}: {which} changes nothing: this kernel has no SELinux", mount.target));
         }
     }
     warnings

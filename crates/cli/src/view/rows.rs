@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use ringfence_context::capability::{CapSet, Capability};
-use ringfence_context::effective::{AppArmor, EffectiveContainer, Group, SeLinux, Seccomp};
+use ringfence_context::effective::{AppArmor, CPU_PERIOD, EffectiveContainer, Group, SeLinux, Seccomp};
 use ringfence_context::origin::{Origin, Value};
 use ringfence_context::process::{CapabilitySets, Namespace, Namespaces, ProcessState, VolumeState};
 
@@ -66,6 +66,7 @@ pub(crate) fn rows(
     rows.value("/proc masked", "procMasked", &container.proc_mount, seen(&|s| s.proc_masked.map(yes)));
     rows.namespaces(container, observed.and_then(|s| s.namespaces));
     rows.value("HOME", "home", &container.home, seen(&|s| s.home.clone()));
+    rows.limits(container);
     for mount in &container.mounts {
         let volume = |s: &ProcessState| s.volumes.get(&mount.mount_path).map(owned);
         let field = format!("{} ({})", mount.mount_path, mount.volume);
@@ -123,6 +124,26 @@ impl Rows<'_> {
         self.push(field, "", value.origin(), why(value), (value.get().map(words), None));
         if let (Some(row), Some(observed)) = (self.list.last_mut(), observed) {
             row.observed = Some(observed);
+        }
+    }
+
+    /// What it may use; the launcher reads it back before the container starts, and refuses to start at any difference.
+    fn limits(&mut self, container: &EffectiveContainer) {
+        let Some(resources) = &container.resources else { return };
+        let mut row = |field: &str, value: &Value<u64>, words: &dyn Fn(u64) -> String| {
+            self.value(field, "", value, (value.get().map(|value| words(*value)), None));
+        };
+        if let Some(shares) = &resources.cpu_shares {
+            row("CPU shares", shares, &|shares| shares.to_string());
+        }
+        if let Some(quota) = &resources.cpu_quota {
+            row("CPU quota", quota, &|quota| format!("{quota} µs of each {CPU_PERIOD}"));
+        }
+        if let Some(memory) = &resources.memory {
+            row("memory limit", memory, &|bytes| format!("{bytes} bytes"));
+        }
+        for (size, limit) in &resources.huge_pages {
+            row(&format!("huge pages of {size}"), limit, &|bytes| format!("{bytes} bytes"));
         }
     }
 

@@ -5,6 +5,7 @@ mod devices;
 mod error;
 mod limits;
 mod mounts;
+mod named;
 mod seccomp;
 mod selinux;
 mod spec;
@@ -46,6 +47,8 @@ pub struct DockerRun<'a> {
     pub devices: &'a Devices,
     /// Whose rules.
     pub version: Version,
+    /// Where named volumes are kept; without it each is empty, and ends with the run.
+    pub volumes: Option<&'a Path>,
     /// Whether directories of the machine that a volume lacks may be made, and given labels, as docker does it.
     pub create_host_paths: bool,
 }

@@ -10,7 +10,7 @@ use ringfence_context::process::Namespace;
 use ringfence_docker::value::{MountKind, merge};
 use ringfence_docker::{Refusal, value};
 
-use super::{DockerError, DockerRun};
+use super::{DockerError, DockerRun, named};
 use crate::observe;
 use crate::spec::{clean, mount};
 
@@ -70,8 +70,11 @@ pub(super) fn mounts(run: &DockerRun<'_>, created: &mut Vec<PathBuf>) -> Result<
             MountKind::Bind { source, must_exist, non_recursive } => {
                 (host_path(run, source, *must_exist, created)?, !non_recursive)
             }
-            // There is no store of volumes: each lives as long as the run.
-            MountKind::Volume { .. } => (run.state.dir(&format!("volumes/{index}"), 0o755)?, true),
+            MountKind::Volume { name } => match (name, run.volumes) {
+                (Some(name), Some(root)) => (named::directory(root, name)?, true),
+                // It lives as long as the run.
+                _ => (run.state.dir(&format!("volumes/{index}"), 0o755)?, true),
+            },
         };
         let propagation = one.propagation.map_or("rprivate", value::Propagation::as_str);
         let mut options = vec![if recursive { "rbind" } else { "bind" }, propagation];

@@ -53,6 +53,8 @@ pub struct RunOptions<'a> {
     pub objects: &'a dyn Objects,
     /// The directory of Localhost seccomp profiles, when there is one.
     pub seccomp_root: Option<&'a Path>,
+    /// Directories of this machine in place of volumes that only a cluster has, by the volume's name.
+    pub given_volumes: Option<&'a BTreeMap<String, PathBuf>>,
     /// Whether what a hostPath lacks may be made on the machine, as a node makes it; [`PodRun::created_paths`] says what
     /// was. Otherwise nothing outside `state` is changed, and something empty stands in.
     pub create_host_paths: bool,
@@ -151,6 +153,7 @@ impl<'a> PodRun<'a> {
                 helper: helper.as_ref(),
                 privileged: !unprivileged,
                 create_host_paths: options.create_host_paths,
+                given: options.given_volumes,
             },
         )?;
         let etc = etc::write(options.state, pod, effective)?;
@@ -192,6 +195,11 @@ impl<'a> PodRun<'a> {
     /// the machine lacks them: the reason by the volume's name.
     pub fn stand_ins(&self) -> &BTreeMap<String, String> {
         &self.volumes.stand_ins
+    }
+
+    /// What became of the directories that were given for volumes, by the volume's name.
+    pub fn given_volumes(&self) -> &BTreeMap<String, String> {
+        &self.volumes.given
     }
 
     /// What was or will be made on the machine itself for the pod's hostPath volumes. It stays there, as on a node.

@@ -3,6 +3,7 @@
 mod atomic;
 mod downward;
 mod empty_dir;
+mod given;
 mod host_path;
 mod id_mapped;
 mod own;

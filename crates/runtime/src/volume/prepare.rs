@@ -13,7 +13,7 @@ use super::id_mapped::IdMapped;
 use super::own::{ChangePolicy, Ownership, own};
 use super::payload::{self, Missing, Payload};
 use super::sub_path::SubPathError;
-use super::{Objects, VolumeError, atomic, downward, empty_dir, host_path, invalid, stand_in, sub_path};
+use super::{Objects, VolumeError, atomic, downward, empty_dir, given, host_path, invalid, stand_in, sub_path};
 use crate::spec::{IdMappings, VolumeMount, VolumeSource};
 use crate::state::StateDir;
 use crate::subordinate::Helper;
@@ -31,6 +31,8 @@ pub(crate) struct PrepareOptions<'a> {
     pub helper: Option<&'a Helper<'a>>,
     /// Whether tmpfs can be mounted and files be given to anybody.
     pub privileged: bool,
+    /// Directories of the machine in place of volumes that only a cluster has.
+    pub given: Option<&'a BTreeMap<String, PathBuf>>,
     /// Whether what a hostPath lacks may be made on the machine as a node makes it. Otherwise something empty stands in.
     pub create_host_paths: bool,
 }
@@ -48,6 +50,8 @@ pub struct Volumes {
     pub not_shown: BTreeMap<String, String>,
     /// Volumes that something empty stands in for, in whole or in part, with the reason.
     pub stand_ins: BTreeMap<String, String>,
+    /// What became of fsGroup in the directories that were given.
+    pub given: BTreeMap<String, String>,
     /// What was made on the machine itself.
     pub created: BTreeSet<PathBuf>,
 }
@@ -64,6 +68,7 @@ pub(crate) fn prepare(
     {
         volumes.id_mapped = Some(IdMapped::new(options.state, mappings)?);
     }
+    given::check(pod, effective, options.given)?;
     let declared = pod.spec.as_ref().and_then(|spec| spec.volumes.as_deref()).unwrap_or_default();
     let mounts: Vec<&EffectiveMount> = effective.containers.iter().flat_map(|container| &container.mounts).collect();
     for mount in &mounts {
@@ -219,6 +224,9 @@ impl One<'_, '_> {
     fn prepare(mut self, uses: &[&EffectiveMount]) -> Result<VolumeSource, VolumeError> {
         let name = self.volume.name.clone();
         let state = self.options.state;
+        if let Some(dir) = self.options.given.and_then(|given| given.get(&name)) {
+            return self.given(dir);
+        }
         match &self.mount.kind {
             VolumeKind::EmptyDir { medium: Medium::Disk, .. } => {
                 let dir = empty_dir::on_disk(state, &name, empty_dir::DISK_MODE)?;
@@ -285,6 +293,48 @@ impl One<'_, '_> {
             VolumeKind::PersistentVolumeClaim { .. } => self.stand_in("a claim", empty_dir::DISK_MODE),
             VolumeKind::Other { type_ } => self.stand_in(&stand_in::kind(type_), empty_dir::DISK_MODE),
         }
+    }
+
+    /// A directory of the machine, with the pod's group where the kubelet would give it to the volume.
+    fn given(&mut self, dir: &Path) -> Result<VolumeSource, VolumeError> {
+        let name = self.volume.name.clone();
+        let shown = dir.display();
+        if self.volumes.id_mapped.is_some() {
+            self.volumes.mapped.insert(name.clone());
+        }
+        let said = match &self.mount.fs_group {
+            Value::Known { value: None, .. } => None,
+            Value::Unknown { unknown } => Some(format!("{shown} keeps its groups: {unknown}")),
+            // Without root there is no other way to show the directory's IDs.
+            Value::Known { .. } if self.options.id_mappings.is_some() && self.volumes.id_mapped.is_none() => {
+                Some(format!("{shown} keeps its groups: in the pod's user namespace they are other ones"))
+            }
+            Value::Known { value: Some(group), .. } => {
+                let context = self.pod.spec.as_ref().and_then(|spec| spec.security_context.as_ref());
+                let policy = context.and_then(|context| context.fs_group_change_policy.as_deref());
+                let policy = match policy {
+                    Some("OnRootMismatch") => ChangePolicy::OnRootMismatch,
+                    _ => ChangePolicy::Always,
+                };
+                let claim = self.volume.persistent_volume_claim.as_ref();
+                let read_only = claim.is_some_and(|claim| claim.read_only == Some(true));
+                let ownership = Ownership { fs_group: *group, policy, read_only };
+                let owned = own(dir, ownership).map_err(|source| VolumeError::Own { volume: name.clone(), source })?;
+                match (owned.failed, &owned.first_hard_link) {
+                    (1.., _) => Some(format!(
+                        "{} of {} entries of {shown} could not be given to group {group}",
+                        owned.failed, owned.entries
+                    )),
+                    (0, Some(link)) => Some(format!(
+                        "{} has another name, which may lie outside of {shown}: group {group} has it, too",
+                        link.display()
+                    )),
+                    (0, None) => None,
+                }
+            }
+        };
+        self.volumes.given.extend(said.map(|said| (name, said)));
+        Ok(VolumeSource::Path(dir.to_path_buf()))
     }
 
     /// An empty directory in place of `what`.

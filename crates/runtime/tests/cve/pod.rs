@@ -60,6 +60,7 @@ pub(crate) fn run_with(
         binary: Path::new(support::INSIDE),
         objects: &NoObjects,
         seccomp_root,
+        given_volumes: None,
         create_host_paths: true,
     };
     let run = PodRun::prepare(&pod, &effective, &effective.containers[0], options)?;

@@ -78,6 +78,7 @@ pub(crate) fn probe(
         binary: Path::new(INSIDE),
         objects: &NoObjects,
         seccomp_root,
+        given_volumes: None,
         create_host_paths: false,
     };
     let run = PodRun::prepare(pod, &effective, container, options)?;

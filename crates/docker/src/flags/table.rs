@@ -15,7 +15,7 @@ impl Flag {
     }
 }
 
-const LIMITS: &str = "this limit is not applied here";
+const LIMITS: &str = "it is not among the limits that are set here";
 const NETWORK: &str = "no network is made here but the machine's own: use --network none or host";
 
 /// The flags of `docker run` (docker/cli `cli/command/container/opts.go`, `addFlags`, and `run.go`).

@@ -258,13 +258,17 @@ fn end_process(digits: &[u8]) {
 /// Ends what is in the group of a run and in those below it, and removes them. One that is not there is removed already.
 pub(crate) fn remove_tree(group: &Path) -> io::Result<()> {
     let is_ours = group.file_name().is_some_and(|name| name.as_bytes().starts_with(b"ringfence-"));
-    let (v1, v2) = (0x0027_e0eb, 0x6367_7270);
-    let stat = match rustix::fs::statfs(group) {
-        Err(Errno::NOENT) => return Ok(()),
-        stat => stat?,
-    };
-    if !is_ours || ![v1, v2].contains(&(stat.f_type as u64)) {
+    if !is_ours {
         return Err(io::Error::other(format!("{} is no group of a run", group.display())));
+    }
+    // What is not there is removed already only if the hierarchy is: in a mount namespace without it nothing can be told.
+    let there = group.ancestors().find(|path| path.exists()).unwrap_or(group);
+    let (v1, v2) = (0x0027_e0eb, 0x6367_7270);
+    if ![v1, v2].contains(&(rustix::fs::statfs(there)?.f_type as u64)) {
+        return Err(io::Error::other(format!("the cgroup hierarchy of {} is not mounted here", group.display())));
+    }
+    if there != group {
+        return Ok(());
     }
     let mut attempts = 0;
     loop {
@@ -298,4 +302,20 @@ fn remove_once(group: &Path) -> io::Result<()> {
         }
     }
     result
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_but_the_group_of_a_run_is_removed() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let other = dir.path().join("ringfence-0");
+        std::fs::create_dir(&other).expect("a directory");
+        assert!(remove_tree(&other).is_err(), "no cgroup");
+        assert!(other.is_dir());
+        assert!(remove_tree(&dir.path().join("ringfence-1")).is_err(), "no hierarchy to tell");
+        assert!(remove_tree(Path::new("/sys/fs/cgroup")).is_err(), "not of a run");
+    }
 }

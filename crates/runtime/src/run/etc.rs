@@ -9,7 +9,7 @@ use k8s_openapi::api::core::v1::Pod;
 use ringfence_context::effective::EffectivePod;
 use ringfence_context::process::Namespace;
 
-use super::RunError;
+use super::{RunError, resolv_conf};
 use crate::spec::{EtcFiles, IdMappings};
 use crate::state::StateDir;
 
@@ -49,7 +49,7 @@ pub(super) fn write(state: &StateDir, pod: &Pod, effective: &EffectivePod) -> Re
     Ok(EtcFiles {
         hosts: file("hosts", hosts)?,
         hostname: file("hostname", format!("{hostname}\n"))?,
-        resolv_conf: file("resolv.conf", of_host("/etc/resolv.conf"))?,
+        resolv_conf: file("resolv.conf", resolv_conf::text(&of_host("/etc/resolv.conf"), pod.spec.as_ref()))?,
     })
 }
 

@@ -11,6 +11,7 @@ mod mapping;
 mod observed;
 pub(crate) mod pipe;
 mod probe_binary;
+mod resolv_conf;
 mod sandbox;
 mod seccomp;
 pub(crate) mod selinux;

@@ -1,7 +1,6 @@
 //! Subordinate IDs (subuid(5), subgid(5)): users and groups that a user without privilege may map in a user namespace of
 //! his own, with newuidmap(1) and newgidmap(1). With them a container's users are as many as root's containers have, and
-//! what they write belongs to them; so whatever is done to their files is done in such a namespace, by the
-//! [helper](Helper).
+//! what they write belongs to them; so whatever is done to their files is done in such a namespace, by a helper.
 
 mod find;
 mod helper;

@@ -281,6 +281,9 @@ fn event_name(maker: &ringfence_admission::waiver::Maker, note: &str) -> String 
         hash.update(part.as_bytes());
         hash.update([0]);
     }
-    let digest: String = hash.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect();
-    format!("ringfence-{digest}")
+    let mut name = "ringfence-".to_owned();
+    for byte in hash.finalize().iter().take(8) {
+        name += &format!("{byte:02x}");
+    }
+    name
 }

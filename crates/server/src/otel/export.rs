@@ -70,7 +70,7 @@ impl Exporter {
     pub(crate) fn new(traces: Traces) -> Result<Self, rustls::Error> {
         let (send, queue) = channel(QUEUE);
         let counts = Arc::new(Counts::default());
-        let tracer = Arc::new(Tracer::new(traces.sampler, send, Arc::clone(&counts.dropped)));
+        let begins = Arc::new(Tracer::new(traces.sampler, send, Arc::clone(&counts.dropped)));
         let mut roots = RootCertStore::empty();
         if traces.endpoint.scheme_str() == Some("https") {
             roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
@@ -86,7 +86,7 @@ impl Exporter {
         let connector =
             HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http().enable_http1().wrap_connector(http);
         let client = Client::builder(TokioExecutor::new()).pool_max_idle_per_host(1).build(connector);
-        Ok(Self { tracer, counts, queue, traces, client })
+        Ok(Self { tracer: begins, counts, queue, traces, client })
     }
 
     pub(crate) fn tracer(&self) -> Arc<Tracer> {

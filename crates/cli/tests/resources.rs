@@ -101,7 +101,7 @@ fn exec_is_in_the_containers_group_and_a_loss_of_memory_is_shown() {
     let ran = ringfence(["run", "-d", "-"], pod("lost", "exec tail /dev/zero", "{limits: {memory: 32Mi}}"));
     // It may be gone before the command that started it has looked.
     let started = ran.code == 0;
-    let end = Instant::now() + Duration::from_secs(60);
+    let end = Instant::now() + Duration::from_mins(1);
     while started && !ringfence(["ps", "-o", "json"], "").out.contains("OOMKilled") {
         assert!(Instant::now() < end, "{}", ringfence(["ps", "-o", "json"], "").out);
         std::thread::sleep(Duration::from_millis(50));

@@ -317,15 +317,17 @@ mod tests {
     }
 
     /// Weight, quota and memory.
-    fn numbers(resources: &Resources) -> (Option<u64>, Option<u64>, Option<u64>) {
+    type Numbers = (Option<u64>, Option<u64>, Option<u64>);
+
+    fn numbers(resources: &Resources) -> Numbers {
         (known(resources.cpu_shares.as_ref()), known(resources.cpu_quota.as_ref()), known(resources.memory.as_ref()))
     }
 
-    fn of_container(pod: &EffectivePod, index: usize) -> (Option<u64>, Option<u64>, Option<u64>) {
+    fn of_container(pod: &EffectivePod, index: usize) -> Numbers {
         numbers(pod.containers[index].resources.as_ref().expect("resources"))
     }
 
-    fn of_pod(pod: &EffectivePod) -> (QosClass, (Option<u64>, Option<u64>, Option<u64>)) {
+    fn of_pod(pod: &EffectivePod) -> (QosClass, Numbers) {
         let resources = pod.resources.as_ref().expect("resources");
         (resources.qos_class, numbers(&resources.limits))
     }

@@ -57,7 +57,7 @@ pub(crate) fn prepare(
         places => places?,
     };
     let groups: Vec<PathBuf> = places.iter().map(|place| place.base.join(path)).collect();
-    let list: String = groups.iter().map(|group| format!("{}\n", group.display())).collect();
+    let list = groups.iter().fold(String::new(), |list, group| list + &group.display().to_string() + "\n");
     let file = state.path().join(FILE);
     // Before there is anything to be removed.
     fs::write(&file, list).map_err(|error| Failure::io("write", &file, error))?;

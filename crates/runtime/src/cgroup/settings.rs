@@ -130,7 +130,7 @@ pub(crate) fn settings(
         ];
         for (file, list, field) in lists {
             if let Some(list) = list.as_ref().filter(|list| !list.is_empty()) {
-                all.push(setting(Controller::Cpuset, file, list, Expect::List, field));
+                all.push(setting(Controller::Cpuset, file, &list, Expect::List, field));
             }
         }
     }
@@ -142,7 +142,7 @@ pub(crate) fn settings(
             limit @ 1.. => (limit.to_string(), Expect::Same),
             _ => ("max".to_owned(), Expect::Unlimited),
         };
-        all.push(setting(Controller::Pids, "pids.max", value, expect, "linux.resources.pids.limit"));
+        all.push(setting(Controller::Pids, "pids.max", &value, expect, "linux.resources.pids.limit"));
     }
     if let (Some(limits), Some(version)) = (resources.hugepage_limits(), version(Controller::Hugetlb)) {
         for limit in limits {
@@ -156,7 +156,7 @@ pub(crate) fn settings(
                 Version::V2 => format!("hugetlb.{size}.max"),
             };
             let expect = Expect::Bytes(bytes, size_of_pages(size).unwrap_or(PAGE));
-            all.push(setting(Controller::Hugetlb, &file, bytes, expect, "linux.resources.hugepageLimits"));
+            all.push(setting(Controller::Hugetlb, &file, &bytes, expect, "linux.resources.hugepageLimits"));
         }
     }
     for (file, value) in resources.unified().iter().flatten() {
@@ -173,14 +173,14 @@ pub(crate) fn settings(
     Ok(all)
 }
 
-fn setting(controller: Controller, file: &str, value: impl ToString, expect: Expect, field: &'static str) -> Setting {
+fn setting(controller: Controller, file: &str, value: &impl ToString, expect: Expect, field: &'static str) -> Setting {
     Setting { controller, file: file.to_owned(), value: value.to_string(), expect, field }
 }
 
 /// Weight, quota and period.
 fn time(cpu: &LinuxCpu, version: Version, all: &mut Vec<Setting>) {
     let mut add = |file: &str, value: String, expect, field| {
-        all.push(setting(Controller::Cpu, file, value, expect, field));
+        all.push(setting(Controller::Cpu, file, &value, expect, field));
     };
     let shares = cpu.shares().filter(|shares| *shares > 0);
     let (quota, period) = (cpu.quota(), cpu.period().filter(|period| *period > 0));
@@ -220,6 +220,7 @@ pub(crate) fn weight(shares: u64) -> u64 {
         0..=2 => 1,
         262_144.. => 10_000,
         shares => {
+            #[expect(clippy::cast_precision_loss, reason = "there are not so many")]
             let log = (shares as f64).log2();
             let exponent = (log * log + 125.0 * log) / 612.0 - 7.0 / 34.0;
             // What is a whole number but for the last digits of the computation must not be rounded up.
@@ -235,7 +236,7 @@ fn memory(memory: &LinuxMemory, version: Version, all: &mut Vec<Setting>) -> Res
             Err(_) if version == Version::V1 => ("-1".to_owned(), Expect::Unlimited),
             Err(_) => ("max".to_owned(), Expect::Unlimited),
         };
-        all.push(setting(Controller::Memory, file, value, expect, field));
+        all.push(setting(Controller::Memory, file, &value, expect, field));
     };
     // Zero has the meaning of nothing said, as in the specification of the runtimes' own field.
     let said = |value: Option<i64>| value.filter(|value| *value != 0);
@@ -279,14 +280,14 @@ fn memory(memory: &LinuxMemory, version: Version, all: &mut Vec<Setting>) -> Res
         if version == Version::V2 {
             return Err(format!("cgroup v2 has no swappiness ({field})"));
         }
-        all.push(setting(Controller::Memory, "memory.swappiness", swappiness, Expect::Same, field));
+        all.push(setting(Controller::Memory, "memory.swappiness", &swappiness, Expect::Same, field));
     }
     if memory.disable_oom_killer() == Some(true) {
         let field = "linux.resources.memory.disableOOMKiller";
         if version == Version::V2 {
             return Err(format!("cgroup v2 cannot do without the OOM killer ({field})"));
         }
-        all.push(setting(Controller::Memory, "memory.oom_control", 1, Expect::Anything, field));
+        all.push(setting(Controller::Memory, "memory.oom_control", &1, Expect::Anything, field));
     }
     Ok(())
 }

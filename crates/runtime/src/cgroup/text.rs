@@ -20,9 +20,9 @@ pub(super) fn agrees(expect: &Expect, value: &str, found: &str) -> bool {
 }
 
 /// `0-2,4` as single numbers.
-fn numbers(list: &str) -> Option<std::collections::BTreeSet<u32>> {
+fn numbers(text: &str) -> Option<std::collections::BTreeSet<u32>> {
     let mut all = std::collections::BTreeSet::new();
-    for range in list.split(',').map(str::trim).filter(|range| !range.is_empty()) {
+    for range in text.split(',').map(str::trim).filter(|range| !range.is_empty()) {
         let (first, last) = range.split_once('-').unwrap_or((range, range));
         let (first, last): (u32, u32) = (first.parse().ok()?, last.parse().ok()?);
         if last >= 1 << 16 {

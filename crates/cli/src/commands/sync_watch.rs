@@ -65,7 +65,7 @@ pub(crate) struct WatchArgs {
     #[arg(long, value_name = "RANGE", default_value = "1000000000-1999999999/10000")]
     uid_range: UidRange,
 
-    /// The SELinux levels that namespaces get theirs from: PREFIX/CATEGORIES[,HIGHEST].
+    /// The SELinux levels that namespaces get theirs from: PREFIX/CATEGORIES or PREFIX/CATEGORIES,HIGHEST.
     #[arg(long, value_name = "RANGE", default_value = "s0:/2")]
     mcs_range: McsRange,
 

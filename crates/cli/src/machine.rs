@@ -251,8 +251,17 @@ fn declared(workload: &Workload) -> impl Iterator<Item = Container> {
     let spec = &workload.spec;
     let init = spec.init_containers.iter().flatten().cloned();
     let ephemeral = spec.ephemeral_containers.iter().flatten();
-    let ephemeral =
-        ephemeral.map(|c| Container { name: c.name.clone(), image: c.image.clone(), ..Container::default() });
+    // Of the fields that both kinds have, those that say what is executed, and how.
+    let ephemeral = ephemeral.cloned().map(|c| Container {
+        name: c.name,
+        image: c.image,
+        command: c.command,
+        args: c.args,
+        env: c.env,
+        env_from: c.env_from,
+        working_dir: c.working_dir,
+        ..Container::default()
+    });
     init.chain(spec.containers.iter().cloned()).chain(ephemeral).collect::<Vec<_>>().into_iter()
 }
 

@@ -332,3 +332,35 @@ fn a_user_with_subordinate_ids_has_what_root_has() {
         ],
     );
 }
+
+#[test]
+fn an_ephemeral_container_runs_when_it_is_asked_for_and_its_mounts_are_as_declared() {
+    if !rustix::process::geteuid().is_root() {
+        println!("skipped: needs root, to mount something below a hostPath");
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::create_dir(dir.path().join("below")).unwrap();
+    let manifest = format!(
+        "apiVersion: v1\nkind: Pod\nmetadata: {{name: e}}\nspec:\n  restartPolicy: Never\n  volumes:\n  \
+         - {{name: shared, emptyDir: {{}}}}\n  - {{name: data, hostPath: {{path: {:?}}}}}\n  containers:\n  \
+         - name: c\n    image: i\n    command: [sh, -c, 'until [ -e /shared/said ]; do sleep 0.05; done; cat /shared/said']\n    \
+           volumeMounts: [{{name: shared, mountPath: /shared}}]\n  ephemeralContainers:\n  - name: late\n    image: i\n    \
+           command: [sh, -c, 'if touch /data/below/file; then echo wrote; else echo refused; fi >/shared/new; mv /shared/new /shared/said']\n    \
+           volumeMounts: [{{name: shared, mountPath: /shared}}, {{name: data, mountPath: /data, readOnly: true, recursiveReadOnly: Enabled}}]\n",
+        dir.path()
+    );
+    let file = dir.path().join("pod.yaml");
+    std::fs::write(&file, manifest).unwrap();
+    // The mount is the test's own.
+    let script = "mount -t tmpfs none \"$1/below\" && exec \"$RINGFENCE\" run \"$1/pod.yaml\" --ephemeral late";
+    let output = std::process::Command::new("unshare")
+        .args(["--mount", "--propagation", "private", "sh", "-c", script, "sh"])
+        .arg(dir.path())
+        .env("RINGFENCE", env!("CARGO_BIN_EXE_ringfence"))
+        .output()
+        .unwrap();
+    let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{out}{err}");
+    assert!(out.contains("refused") && !out.contains("wrote"), "{out}{err}");
+}

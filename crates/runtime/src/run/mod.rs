@@ -23,7 +23,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use k8s_openapi::api::core::v1::{Container, Pod};
+use k8s_openapi::api::core::v1::Pod;
 use ringfence_context::effective::{EffectiveContainer, EffectivePod, VolumeKind};
 use ringfence_context::process::Namespace;
 
@@ -433,16 +433,14 @@ impl<'a> PodRun<'a> {
         Ok(Started { running, _work_dir: work_dir, source, cgroup: limited.is_some() })
     }
 
-    /// The container as declared, which is there because the effective one was made from it.
-    fn declared(&self, container: &EffectiveContainer) -> &'a Container {
-        static NONE: std::sync::OnceLock<Container> = std::sync::OnceLock::new();
-        let spec = self.pod.spec.as_ref();
-        let init = spec.and_then(|spec| spec.init_containers.as_deref()).unwrap_or_default();
-        let main = spec.map(|spec| spec.containers.as_slice()).unwrap_or_default();
-        init.iter()
-            .chain(main)
-            .find(|declared| declared.name == container.name)
-            .unwrap_or_else(|| NONE.get_or_init(Container::default))
+    /// The container's mounts as declared: what the effective ones do not repeat is in them.
+    fn declared(&self, container: &EffectiveContainer) -> &'a [k8s_openapi::api::core::v1::VolumeMount] {
+        let Some(spec) = &self.pod.spec else { return &[] };
+        let init = spec.init_containers.iter().flatten().map(|it| (&it.name, &it.volume_mounts));
+        let main = spec.containers.iter().map(|it| (&it.name, &it.volume_mounts));
+        let ephemeral = spec.ephemeral_containers.iter().flatten().map(|it| (&it.name, &it.volume_mounts));
+        let mut all = init.chain(main).chain(ephemeral);
+        all.find(|(name, _)| **name == container.name).and_then(|(_, mounts)| mounts.as_deref()).unwrap_or_default()
     }
 
     fn run_name(&self) -> String {

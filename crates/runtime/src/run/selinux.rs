@@ -33,8 +33,10 @@ pub(super) fn prepare(pod: &Pod, state: &StateDir) -> Result<PodSeLinux, RunErro
     let of_pod = spec.and_then(|spec| spec.security_context.as_ref()?.se_linux_options.as_ref());
     let init = spec.and_then(|spec| spec.init_containers.as_deref()).unwrap_or_default();
     let main = spec.map(|spec| spec.containers.as_slice()).unwrap_or_default();
-    let of_containers =
-        init.iter().chain(main).filter_map(|one| one.security_context.as_ref()?.se_linux_options.as_ref());
+    let ephemeral = spec.and_then(|spec| spec.ephemeral_containers.as_deref()).unwrap_or_default();
+    let of_ephemeral = ephemeral.iter().map(|one| &one.security_context);
+    let contexts = init.iter().chain(main).map(|one| &one.security_context).chain(of_ephemeral);
+    let of_containers = contexts.filter_map(|context| context.as_ref()?.se_linux_options.as_ref());
     let level = |options: &SELinuxOptions| options.level.clone().filter(|level| !level.is_empty());
     let named: Vec<String> = of_containers.filter_map(level).collect();
 

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use k8s_openapi::api::core::v1::{Container, Pod, Volume};
+use k8s_openapi::api::core::v1::{self as core, Pod, Volume};
 use ringfence_context::effective::{EffectiveContainer, EffectiveMount, EffectivePod, Medium, VolumeKind};
 use ringfence_context::origin::Value;
 use ringfence_context::process::Namespace;
@@ -99,8 +99,12 @@ pub(crate) fn prepare(
 }
 
 impl Volumes {
-    /// The mounts of one container. `spec` is the container as declared, from which the propagation comes.
-    pub fn mounts(&self, container: &EffectiveContainer, spec: &Container) -> Result<Vec<VolumeMount>, VolumeError> {
+    /// The mounts of one container. `declared` are those of the manifest, from which the propagation comes.
+    pub fn mounts(
+        &self,
+        container: &EffectiveContainer,
+        declared: &[core::VolumeMount],
+    ) -> Result<Vec<VolumeMount>, VolumeError> {
         container
             .mounts
             .iter()
@@ -120,10 +124,8 @@ impl Volumes {
                     }
                     (source, _) => source,
                 };
-                let declared = spec
-                    .volume_mounts
+                let declared = declared
                     .iter()
-                    .flatten()
                     .find(|declared| declared.name == mount.volume && declared.mount_path == mount.mount_path);
                 let recursive = declared.and_then(|mount| mount.recursive_read_only.as_deref());
                 Ok(VolumeMount {

@@ -271,6 +271,7 @@ pub(crate) fn command(
     container: &EffectiveContainer,
     facts: &Facts,
     instead: &[String],
+    sources: spec::Sources<'_>,
 ) -> Result<spec::Command, spec::CommandError> {
     let mut declared = declared(workload).find(|declared| declared.name == container.name).unwrap_or_default();
     if !instead.is_empty() {
@@ -279,12 +280,17 @@ pub(crate) fn command(
     }
     let nothing = ImageFacts::default();
     let image = facts.image(container.image.as_deref().unwrap_or_default()).unwrap_or(&nothing);
-    spec::command(&declared, image, &|_| None)
+    spec::command(&declared, image, sources)
 }
 
 /// The environment of the probe: the container's, without its command.
-pub(crate) fn probe_process(workload: &Workload, container: &EffectiveContainer, facts: &Facts) -> ProcessArgs {
-    match command(workload, container, facts, &["probe".to_owned()]) {
+pub(crate) fn probe_process(
+    workload: &Workload,
+    container: &EffectiveContainer,
+    facts: &Facts,
+    sources: spec::Sources<'_>,
+) -> ProcessArgs {
+    match command(workload, container, facts, &["probe".to_owned()], sources) {
         Ok(command) => command.process,
         // A command is given, so there is always one.
         Err(_) => ProcessArgs::default(),

@@ -364,3 +364,43 @@ fn an_ephemeral_container_runs_when_it_is_asked_for_and_its_mounts_are_as_declar
     assert!(output.status.success(), "{out}{err}");
     assert!(out.contains("refused") && !out.contains("wrote"), "{out}{err}");
 }
+
+#[test]
+fn a_sub_path_is_made_of_the_containers_variables() {
+    let pod = |path: &str| {
+        format!(
+            "apiVersion: v1\nkind: Pod\nmetadata: {{name: s}}\nspec:\n  restartPolicy: Never\n  volumes: [{{name: v, emptyDir: {{}}}}]\n  \
+             initContainers:\n  - {{name: i, image: i, command: [sh, -c, 'mkdir -p /all/logs/web && echo found >/all/logs/web/file'], \
+             volumeMounts: [{{name: v, mountPath: /all}}]}}\n  containers:\n  - name: c\n    image: i\n    command: [cat, /part/file]\n    \
+             env: [{{name: APP, value: web}}, {{name: UP, value: '../..'}}]\n    \
+             volumeMounts: [{{name: v, mountPath: part, subPathExpr: {path:?}}}]\n"
+        )
+    };
+    let ran = ringfence(["run", "-"], pod("logs/$(APP)"));
+    assert_eq!((ran.code, ran.out.trim_end()), (0, "found"), "{}", ran.err);
+    for (path, why) in [("logs/$(NOWHERE)", "missing value for \"NOWHERE\""), ("logs/$(UP)", "must not contain '..'")] {
+        let ran = ringfence(["run", "-"], pod(path));
+        assert_ne!(ran.code, 0, "{}", ran.out);
+        assert!(ran.err.contains(why), "{}", ran.err);
+    }
+}
+
+#[test]
+fn variables_come_from_objects_and_fields() {
+    let ran = ringfence(
+        ["run", "-", "--", "sh", "-c", "echo $DB_USER $DB_PASSWORD $PLAIN $KEY $MINE $BOTH ${NONE-unset}"],
+        "apiVersion: v1\nkind: Pod\nmetadata: {name: v, labels: {app: shop}}\nspec:\n  restartPolicy: Never\n  containers:\n  \
+         - name: c\n    image: i\n    envFrom: [{prefix: DB_, secretRef: {name: db}}, {configMapRef: {name: app}}, {configMapRef: {name: gone, optional: true}}]\n    \
+           env:\n    - {name: KEY, valueFrom: {secretKeyRef: {name: db, key: USER}}}\n    \
+           - {name: MINE, valueFrom: {fieldRef: {fieldPath: \"metadata.labels['app']\"}}}\n    \
+           - {name: PLAIN, value: 'mine-$(PLAIN)'}\n    - {name: BOTH, value: $(KEY)-$(DB_USER)}\n    \
+           - {name: NONE, valueFrom: {configMapKeyRef: {name: app, key: none, optional: true}}}\n    \
+           - {name: WHO, valueFrom: {fieldRef: {fieldPath: status.podIP}}}\n\
+         ---\napiVersion: v1\nkind: Secret\nmetadata: {name: db}\nstringData: {USER: u}\ndata: {PASSWORD: cA==, RAW: /w==}\n\
+         ---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: app}\ndata: {PLAIN: text}\n",
+    );
+    assert_eq!((ran.code, ran.out.trim_end()), (0, "u p mine-text u shop u-u unset"), "{}", ran.err);
+    for what in ["DB_RAW is not set, as the text of key \"RAW\"", "WHO is not set, as field \"status.podIP\""] {
+        assert!(ran.err.contains(what), "{}", ran.err);
+    }
+}

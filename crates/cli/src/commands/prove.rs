@@ -11,6 +11,7 @@ use ringfence_context::resolve;
 use ringfence_manifest::Workload;
 use ringfence_runtime::observe;
 use ringfence_runtime::run::{Observed, PodRun, RunError, RunRefusal};
+use ringfence_runtime::spec::Sources;
 use ringfence_runtime::state::StateDir;
 use serde::Serialize;
 
@@ -240,7 +241,7 @@ impl Prove<'_> {
                 super::warn(note);
             }
             let probe = |container| {
-                let process = machine::probe_process(workload, container, facts);
+                let process = machine::probe_process(workload, container, facts, Sources { pod, objects });
                 run.probe(&*self.machine.engine, container, &self.machine.rootfs(container, facts), &process)
             };
             Ok(group.iter().map(probe).collect())

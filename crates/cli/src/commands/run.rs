@@ -18,6 +18,7 @@ use ringfence_runtime::protect;
 use ringfence_runtime::run::life::{self, Event, LifeOptions, Member, Restart};
 use ringfence_runtime::run::signals::Signals;
 use ringfence_runtime::run::{PodRun, RunError, RunOptions};
+use ringfence_runtime::spec::Sources;
 use ringfence_runtime::state::{FoundPod, PodPhase, PodRecord, ProcessRecord, StateDir};
 use ringfence_runtime::subordinate;
 use rustix::process::Signal;
@@ -219,7 +220,7 @@ impl Run<'_> {
         for limit in run.not_limited(&*self.machine.engine).map_err(|error| words(&error))? {
             super::warn(&format!("limits of {} (resources) are not applied: {}", limit.what, limit.why));
         }
-        let members = chosen.iter().map(|container| self.member(container)).collect::<Result<Vec<_>, _>>()?;
+        let members = chosen.iter().map(|container| self.member(container, &pod)).collect::<Result<Vec<_>, _>>()?;
         self.warn_of_what_is_not_done();
         for note in run.selinux_notes() {
             super::warn(note);
@@ -293,8 +294,9 @@ impl Run<'_> {
         }
     }
 
-    fn member<'m>(&'m self, container: &'m EffectiveContainer) -> Result<Member<'m>, String> {
-        let command = machine::command(self.workload, container, self.facts, &self.args.command)
+    fn member<'m>(&'m self, container: &'m EffectiveContainer, pod: &Pod) -> Result<Member<'m>, String> {
+        let sources = Sources { pod, objects: self.objects };
+        let command = machine::command(self.workload, container, self.facts, &self.args.command, sources)
             .map_err(|error| format!("container {:?}: {error}; give one after --", container.name))?;
         for (name, what) in &command.unresolved {
             super::warn(&format!(

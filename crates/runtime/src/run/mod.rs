@@ -23,7 +23,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::api::core::v1::{self as core, Pod};
 use ringfence_context::effective::{EffectiveContainer, EffectivePod, VolumeKind};
 use ringfence_context::process::Namespace;
 
@@ -383,7 +383,9 @@ impl<'a> PodRun<'a> {
             rootfs::prepare(self.options.state, &name, rootfs, options)?;
         self.give_root(&root)?;
 
-        let volumes = self.volumes.mounts(container, self.declared(container))?;
+        // A variable that only the image sets counts, too, where a kubelet would find it missing.
+        let variables = process.env.iter().filter_map(|set| set.split_once('=')).collect();
+        let volumes = self.volumes.mounts(container, self.declared(container), &variables)?;
         for volume in &volumes {
             error::check_mount_point(&volume.mount_path, &fixed)?;
         }
@@ -434,7 +436,7 @@ impl<'a> PodRun<'a> {
     }
 
     /// The container's mounts as declared: what the effective ones do not repeat is in them.
-    fn declared(&self, container: &EffectiveContainer) -> &'a [k8s_openapi::api::core::v1::VolumeMount] {
+    fn declared(&self, container: &EffectiveContainer) -> &'a [core::VolumeMount] {
         let Some(spec) = &self.pod.spec else { return &[] };
         let init = spec.init_containers.iter().flatten().map(|it| (&it.name, &it.volume_mounts));
         let main = spec.containers.iter().map(|it| (&it.name, &it.volume_mounts));

@@ -31,7 +31,8 @@ use ringfence_context::process::Namespace;
 
 use crate::cgroup::NotApplied;
 
-pub use args::{Command, CommandError, command};
+pub(crate) use args::expand_known;
+pub use args::{Command, CommandError, Sources, command};
 pub(crate) use cgroup::limits;
 pub use env::DEFAULT_PATH;
 pub(crate) use mounts::{clean, mount};

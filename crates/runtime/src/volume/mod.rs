@@ -21,6 +21,7 @@ use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 
 use crate::state::StateError;
 
+pub(crate) use downward::value as field_value;
 pub use own::{Change, ChangePolicy, HardLinks, OwnError, OwnOptions, Owned, Ownership, own, own_with};
 pub use prepare::Volumes;
 pub(crate) use prepare::{PrepareOptions, prepare, shared_memory};

@@ -14,7 +14,7 @@ use super::own::{ChangePolicy, Ownership, own};
 use super::payload::{self, Missing, Payload};
 use super::sub_path::SubPathError;
 use super::{Objects, VolumeError, atomic, downward, empty_dir, given, host_path, invalid, stand_in, sub_path};
-use crate::spec::{IdMappings, VolumeMount, VolumeSource};
+use crate::spec::{IdMappings, VolumeMount, VolumeSource, expand_known};
 use crate::state::StateDir;
 use crate::subordinate::Helper;
 
@@ -99,11 +99,13 @@ pub(crate) fn prepare(
 }
 
 impl Volumes {
-    /// The mounts of one container. `declared` are those of the manifest, from which the propagation comes.
+    /// The mounts of one container. `declared` are those of the manifest, from which the propagation comes, and
+    /// `env` the container's variables, for `subPathExpr`.
     pub fn mounts(
         &self,
         container: &EffectiveContainer,
         declared: &[core::VolumeMount],
+        env: &BTreeMap<&str, &str>,
     ) -> Result<Vec<VolumeMount>, VolumeError> {
         container
             .mounts
@@ -114,7 +116,13 @@ impl Volumes {
                     .prepared
                     .get(&mount.volume)
                     .ok_or_else(|| VolumeError::NotDeclared { volume: mount.volume.clone() })?;
-                let source = match (source, mount.sub_path.as_deref().filter(|path| !path.is_empty())) {
+                // The kubelet puts a slash before a relative path.
+                let at = |path: &str| path == mount.mount_path || mount.mount_path.strip_prefix('/') == Some(path);
+                let declared = declared.iter().find(|it| it.name == mount.volume && at(&it.mount_path));
+                let expression = declared.and_then(|mount| mount.sub_path_expr.as_deref()).unwrap_or_default();
+                let expanded = if expression.is_empty() { None } else { Some(expanded(mount, expression, env)?) };
+                let path = expanded.as_deref().or(mount.sub_path.as_deref()).filter(|path| !path.is_empty());
+                let source = match (source, path) {
                     (VolumeSource::Path(root), Some(path)) => self.sub_path(container, index, root, path)?,
                     (source, _) => source.clone(),
                 };
@@ -124,9 +132,6 @@ impl Volumes {
                     }
                     (source, _) => source,
                 };
-                let declared = declared
-                    .iter()
-                    .find(|declared| declared.name == mount.volume && declared.mount_path == mount.mount_path);
                 let recursive = declared.and_then(|mount| mount.recursive_read_only.as_deref());
                 Ok(VolumeMount {
                     mount_path: mount.mount_path.clone(),
@@ -172,6 +177,19 @@ impl Volumes {
 
 /// A name in a directory for one of a container's mounts, whatever a manifest that no API server has seen calls its
 /// container.
+/// What `subPathExpr` comes to, which must lie in the volume (kubelet, `makeMounts`).
+fn expanded(mount: &EffectiveMount, expression: &str, env: &BTreeMap<&str, &str>) -> Result<String, VolumeError> {
+    let path = expand_known(expression, env)
+        .map_err(|name| invalid(&mount.volume, format!("missing value for {name:?} (subPathExpr)")))?;
+    if path.starts_with('/') {
+        return Err(invalid(&mount.volume, format!("error SubPath `{path}` must not be an absolute path")));
+    }
+    if path.split('/').any(|part| part == "..") {
+        return Err(invalid(&mount.volume, format!("unable to provision SubPath `{path}`: must not contain '..'")));
+    }
+    Ok(path)
+}
+
 fn mount_name(container: &EffectiveContainer, index: usize) -> String {
     format!("{}.{index}", container.name.replace('/', "_"))
 }

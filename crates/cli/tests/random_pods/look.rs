@@ -148,6 +148,21 @@ pub fn differences(ours: &Seen, theirs: &Seen, met: &mut Met) -> Vec<String> {
 }
 
 fn mounts(ours: &Seen, theirs: &Seen, met: &mut Met, found: &mut Vec<String>) {
+    let is_shared = |mount: &Mount| mount.tags.contains("shared");
+    let root_is_shared = |seen: &Seen| seen.mounts.iter().any(|mount| mount.point == "/" && is_shared(mount));
+    let cut = if root_is_shared(ours) && !root_is_shared(theirs) && theirs.mounts.iter().any(is_shared) {
+        *met.entry("propagation: with a Bidirectional volume the root is shared, in groups of its own").or_default() +=
+            1;
+        let private = |mount: &Mount| {
+            let asked = theirs.mounts.iter().any(|other| other.point == mount.point && is_shared(other));
+            let tags = if asked { mount.tags.clone() } else { BTreeSet::new() };
+            Mount { tags, ..mount.clone() }
+        };
+        Some(Seen { mounts: ours.mounts.iter().map(private).collect(), sections: BTreeMap::new() })
+    } else {
+        None
+    };
+    let ours = cut.as_ref().unwrap_or(ours);
     let points: BTreeSet<&str> = ours.mounts.iter().chain(&theirs.mounts).map(|mount| mount.point.as_str()).collect();
     for point in points {
         let at = |seen: &'_ Seen| seen.mounts.iter().filter(|mount| mount.point == point).cloned().collect::<Vec<_>>();

@@ -74,6 +74,10 @@ pub(super) fn plan(asked: &Asked<'_>, keeper: &Keeper, draft: &mut Draft) -> Res
     if !cwd.is_root() {
         draft.step("process.cwd", Action::MakeDirectory(cwd));
     }
+    // Before what copies the mounts below a path: the copy is what shows afterwards.
+    for slot in read_only {
+        draft.step("mounts", Action::ReadOnlyMount { slot });
+    }
     for path in asked.linux.readonly_paths().iter().flatten() {
         let target = Target::new(Path::new(path))?;
         draft.step("linux.readonlyPaths", Action::ReadOnlyPath(target.clone()));
@@ -83,9 +87,6 @@ pub(super) fn plan(asked: &Asked<'_>, keeper: &Keeper, draft: &mut Draft) -> Res
         let target = Target::new(Path::new(path))?;
         draft.step("linux.maskedPaths", Action::Mask(target.clone()));
         draft.check(format!("linux.maskedPaths {path}"), Wanted::Masked { target, own: !keeper.confined });
-    }
-    for slot in read_only {
-        draft.step("mounts", Action::ReadOnlyMount { slot });
     }
     let wants_read_only = root.readonly().unwrap_or(false);
     if wants_read_only {

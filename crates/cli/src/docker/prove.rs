@@ -85,6 +85,7 @@ fn observe(line: &Line, proof: &mut Proof, container: &mut Container) -> Result<
     if ready.stand_in {
         proof.warnings.push(format!("image {:?} is not here: its USER is taken to be root", line.options.image));
     }
+    proof.warnings.extend(ready.without_root.iter().flat_map(|users| users.notes.clone()));
     container.computed = Some(ready.container.process());
     let state = ready.state()?;
     let seen = ready.run(line, &state, false).probe(ready.engine(), &ready.rootfs(line))?;

@@ -7,7 +7,7 @@ use ringfence_context::facts::{Facts, ImageFacts};
 use ringfence_docker::effective::{self, Container};
 use ringfence_docker::value::{Mount, MountKind};
 use ringfence_docker::{Effect, Refusal, effective::process_args};
-use ringfence_runtime::docker::{Devices, DockerError, DockerRun, devices};
+use ringfence_runtime::docker::{Devices, DockerError, DockerRun, WithoutRoot, devices};
 use ringfence_runtime::engine::{Exit as Ended, Stdio};
 use ringfence_runtime::observe;
 use ringfence_runtime::state::StateDir;
@@ -51,15 +51,13 @@ pub(super) struct Ready {
     volumes: Option<PathBuf>,
     /// Whether a stand-in takes the image's place.
     pub(super) stand_in: bool,
+    /// Who the container's users are, where the caller has no privilege.
+    pub(super) without_root: Option<WithoutRoot>,
 }
 
 impl Ready {
     /// Looks at everything in docker's order.
     pub(super) fn new(line: &Line) -> Result<Self, Failed> {
-        if !observe::is_privileged() {
-            let message = "docker's flags need root, as its daemon does; a pod can be run without: `ringfence docker run` prints it";
-            return Err(Refusal::usage(message).into());
-        }
         let own = &line.own;
         let mut facts = own.facts.load(Some(observe::node_facts())).map_err(|error| Failed::machinery(&error))?;
         let machine = own.machine.machine(own.facts.seccomp_root.as_deref());
@@ -74,7 +72,8 @@ impl Ready {
         let devices = devices(&line.options)?;
         let nothing = ImageFacts::default();
         let image = facts.image(&line.options.image).unwrap_or(&nothing);
-        let container = effective::resolve(&line.options, image, version, able)?;
+        let mut container = effective::resolve(&line.options, image, version, able)?;
+        let without_root = WithoutRoot::new(&line.options, &mut container)?;
         // The store is made by whoever puts something into it, with the mode that it has to have.
         let is_named = |mount: &Mount| matches!(mount.kind, MountKind::Volume { name: Some(_) });
         let volumes = if line.options.mounts.iter().any(is_named) {
@@ -84,7 +83,7 @@ impl Ready {
         } else {
             None
         };
-        Ok(Self { machine, facts, container, devices, volumes, stand_in })
+        Ok(Self { machine, facts, container, devices, volumes, stand_in, without_root })
     }
 
     pub(super) fn image(&self, line: &Line) -> ImageFacts {
@@ -109,6 +108,7 @@ impl Ready {
             version: line.own.docker_version.into(),
             volumes: self.volumes.as_deref().filter(|_| create_host_paths),
             create_host_paths,
+            without_root: self.without_root.as_ref(),
         }
     }
 
@@ -162,6 +162,9 @@ fn run(line: &Line) -> Result<Exit, Failed> {
     if ready.stand_in {
         let image = &line.options.image;
         warn(&format!("image {image:?} is not here; this machine's own /usr stands in for it, with USER root"));
+    }
+    for note in ready.without_root.iter().flat_map(|users| &users.notes) {
+        warn(note);
     }
     let state = ready.state()?;
     let run = ready.run(line, &state, true);

@@ -67,6 +67,41 @@ pub fn lines(ran: &Ran) -> Vec<serde_json::Value> {
     ran.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
+/// A root file system of busybox with the users of the conformance suite; none, and a word, where there is no busybox.
+#[allow(dead_code, reason = "not every test file runs images")]
+pub fn busybox() -> Option<tempfile::TempDir> {
+    use std::os::unix::fs::{PermissionsExt as _, symlink};
+    let Some(binary) =
+        ["/usr/bin/busybox", "/bin/busybox"].into_iter().find(|path| std::path::Path::new(path).is_file())
+    else {
+        println!("skipped: needs a busybox");
+        return None;
+    };
+    let dir = tempfile::tempdir().unwrap();
+    let at = |name: &str| dir.path().join(name);
+    for name in ["bin", "etc", "dev", "proc", "sys", "tmp", "home"] {
+        std::fs::create_dir(at(name)).unwrap();
+    }
+    std::fs::copy(binary, at("bin/busybox")).unwrap();
+    std::fs::set_permissions(dir.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
+    std::fs::set_permissions(at("tmp"), std::fs::Permissions::from_mode(0o1777)).unwrap();
+    let applets = [
+        "sh", "id", "cat", "ls", "mknod", "touch", "stat", "grep", "env", "mount", "hostname", "df", "head", "sleep",
+        "tty", "stty", "chown",
+    ];
+    for applet in applets {
+        symlink("busybox", at("bin").join(applet)).unwrap();
+    }
+    std::fs::write(
+        at("etc/passwd"),
+        "root:x:0:0:root:/root:/bin/sh\napp:x:1500:1501:app:/home:/bin/sh\nalice:x:1000:1000::/home:/bin/sh\n",
+    )
+    .unwrap();
+    let groups = "root:x:0:\ndaemon:x:1:root\napp:x:1501:\naudio:x:29:app,alice\nextra:x:50000:alice\n";
+    std::fs::write(at("etc/group"), groups).unwrap();
+    Some(dir)
+}
+
 /// Runs the tests of this file that are named again, as a user without privilege: with subordinate IDs or without. Passed
 /// over by whoever is not root, who is such a user already, and where no user can have a user namespace. Afterwards nothing
 /// of the user's may be left.

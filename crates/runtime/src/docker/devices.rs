@@ -1,6 +1,7 @@
 //! `--device`, `--device-cgroup-rule` and `--privileged`: nodes and rules (moby `oci/devices_linux.go`,
 //! `daemon.WithDevices`).
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
@@ -19,6 +20,8 @@ const DEEPEST: usize = 16;
 pub struct Devices {
     /// The nodes.
     pub nodes: Vec<LinuxDevice>,
+    /// Where each of those that the command line names lies on the machine, by its path in the container.
+    pub hosts: BTreeMap<PathBuf, PathBuf>,
     /// What may be done with which, after all is refused; a later rule for the same device adds to an earlier one.
     pub rules: Vec<LinuxDeviceCgroup>,
 }
@@ -26,15 +29,19 @@ pub struct Devices {
 /// Looks for the devices that a command line names. docker does so when the container starts, before it looks for users.
 pub fn devices(options: &Options) -> Result<Devices, Refusal> {
     if options.privileged {
-        let mut nodes = observe::host_facts(true).devices;
+        let (mut nodes, mut hosts) = (observe::host_facts(true).devices, BTreeMap::new());
         for device in options.devices.iter().filter(|device| device.host != device.container) {
-            nodes.extend(find(device)?.into_iter().map(|(node, _)| node));
+            for (node, _, host) in find(device)? {
+                hosts.insert(node.path().clone(), host);
+                nodes.push(node);
+            }
         }
-        return Ok(Devices { nodes, rules: vec![rule(true, LinuxDeviceType::A, None, None, Access::ALL)] });
+        return Ok(Devices { nodes, hosts, rules: vec![rule(true, LinuxDeviceType::A, None, None, Access::ALL)] });
     }
-    let mut found = Devices { nodes: Vec::new(), rules: defaults() };
+    let mut found = Devices { rules: defaults(), ..Devices::default() };
     for device in &options.devices {
-        for (node, rule) in find(device)? {
+        for (node, rule, host) in find(device)? {
+            found.hosts.insert(node.path().clone(), host);
             found.nodes.push(node);
             found.rules.push(rule);
         }
@@ -75,8 +82,11 @@ fn of_rule(given: &DeviceRule) -> LinuxDeviceCgroup {
     rule(true, typ, given.major.map(i64::from), given.minor.map(i64::from), given.access)
 }
 
+/// A node, what may be done with it, and where it lies on the machine.
+type Found = (LinuxDevice, LinuxDeviceCgroup, PathBuf);
+
 /// The device, or those below it where it is a directory.
-fn find(device: &Device) -> Result<Vec<(LinuxDevice, LinuxDeviceCgroup)>, Refusal> {
+fn find(device: &Device) -> Result<Vec<Found>, Refusal> {
     let refuse = |why: &str| {
         Refusal::daemon(format!(
             "error gathering device information while adding custom device {:?}: {why}",
@@ -91,7 +101,7 @@ fn find(device: &Device) -> Result<Vec<(LinuxDevice, LinuxDeviceCgroup)>, Refusa
     if metadata.is_dir() {
         below(&host, Path::new(&device.container), device.access, 0, &mut found);
     } else {
-        found.extend(one(&metadata, PathBuf::from(&device.container), device.access));
+        found.extend(one(&metadata, PathBuf::from(&device.container), device.access, &host));
     }
     if found.is_empty() { Err(refuse("not a device node")) } else { Ok(found) }
 }
@@ -102,13 +112,7 @@ fn words(error: &std::io::Error) -> String {
     text.split(" (os error").next().unwrap_or(&text).to_lowercase()
 }
 
-fn below(
-    host: &Path,
-    container: &Path,
-    access: Access,
-    depth: usize,
-    found: &mut Vec<(LinuxDevice, LinuxDeviceCgroup)>,
-) {
+fn below(host: &Path, container: &Path, access: Access, depth: usize, found: &mut Vec<Found>) {
     let Ok(entries) = fs::read_dir(host) else { return };
     let mut entries: Vec<_> = entries.flatten().collect();
     entries.sort_by_key(fs::DirEntry::file_name);
@@ -120,12 +124,12 @@ fn below(
                 below(&entry.path(), &inside, access, depth + 1, found);
             }
         } else {
-            found.extend(one(&metadata, inside, access));
+            found.extend(one(&metadata, inside, access, &entry.path()));
         }
     }
 }
 
-fn one(metadata: &fs::Metadata, path: PathBuf, access: Access) -> Option<(LinuxDevice, LinuxDeviceCgroup)> {
+fn one(metadata: &fs::Metadata, path: PathBuf, access: Access, host: &Path) -> Option<Found> {
     let kind = metadata.file_type();
     let typ = if kind.is_char_device() {
         LinuxDeviceType::C
@@ -143,7 +147,7 @@ fn one(metadata: &fs::Metadata, path: PathBuf, access: Access) -> Option<(LinuxD
     node.set_file_mode(Some(metadata.mode() & 0o7777));
     node.set_uid(Some(metadata.uid()));
     node.set_gid(Some(metadata.gid()));
-    Some((node, rule(true, typ, Some(i64::from(major)), Some(i64::from(minor)), access)))
+    Some((node, rule(true, typ, Some(i64::from(major)), Some(i64::from(minor)), access), host.to_owned()))
 }
 
 #[cfg(test)]

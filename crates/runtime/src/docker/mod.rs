@@ -9,6 +9,7 @@ mod named;
 mod seccomp;
 mod selinux;
 mod spec;
+mod without_root;
 
 use std::fs;
 use std::io;
@@ -31,6 +32,7 @@ use crate::state::StateDir;
 
 pub use devices::{Devices, devices};
 pub use error::DockerError;
+pub use without_root::WithoutRoot;
 
 /// What a run needs.
 #[derive(Clone, Copy)]
@@ -51,6 +53,8 @@ pub struct DockerRun<'a> {
     pub volumes: Option<&'a Path>,
     /// Whether directories of the machine that a volume lacks may be made, and given labels, as docker does it.
     pub create_host_paths: bool,
+    /// Who the container's users are, where the caller has no privilege over the machine.
+    pub without_root: Option<&'a WithoutRoot>,
 }
 
 /// A started container; dropping it ends it and removes what was prepared for it.
@@ -98,7 +102,8 @@ pub struct Observed {
 impl DockerRun<'_> {
     /// Runs the probe in place of a command.
     pub fn probe(&self, engine: &dyn Engine, rootfs: &RootfsRequest<'_>) -> Result<Observed, DockerError> {
-        let binary = probe_binary(self.state, self.binary, false, false)?;
+        let unprivileged = self.without_root.is_some();
+        let binary = probe_binary(self.state, self.binary, unprivileged, unprivileged)?;
         let (args, mount) = probe::command(&binary, &[]);
         let process = ProcessArgs { args, env: self.container.env.clone(), cwd: "/".to_owned() };
         let machinery = |what: &str| {
@@ -124,7 +129,12 @@ impl DockerRun<'_> {
             let what = format!("see the machine's own {field}");
             return Err(DockerError::Machinery { what, source: io::Error::other(why) });
         }
-        let (state, not_seen) = report.against(&host);
+        let (mut state, mut not_seen) = report.against(&host);
+        if self.without_root.is_some_and(|users| !users.sets_groups()) {
+            state.groups = None;
+            let why = "a user without privilege cannot take on groups; run as root, or with subordinate IDs";
+            not_seen.insert("groups".to_owned(), why.to_owned());
+        }
         Ok(Observed { state, not_seen, source: started.source.clone() })
     }
 
@@ -157,6 +167,9 @@ impl DockerRun<'_> {
         stdio: Stdio,
         probe: Option<&oci_spec::runtime::Mount>,
     ) -> Result<Started, DockerError> {
+        if self.without_root.is_some() {
+            self.state.let_others_pass()?;
+        }
         // The order of the daemon and its runtime: mounts are made ready before the runtime refuses anything.
         let mut created = Vec::new();
         let mounts = mounts::mounts(self, &mut created)?;
@@ -164,7 +177,11 @@ impl DockerRun<'_> {
         if let Some(refusal) = &self.container.refusal {
             return Err(DockerError::Refused(refusal.clone()));
         }
-        let options = RootfsOptions { read_only: self.container.read_only, user_namespace: false, own_files: false };
+        let options = RootfsOptions {
+            read_only: self.container.read_only,
+            user_namespace: self.without_root.is_some(),
+            own_files: false,
+        };
         let Rootfs { root, mounts: root_mounts, readonly_paths, fixed: _, source } =
             rootfs::prepare(self.state, "0", rootfs, options)?;
         let mut all = root_mounts;

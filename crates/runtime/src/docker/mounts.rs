@@ -17,25 +17,44 @@ use crate::spec::{clean, mount};
 /// What docker gives /dev/shm where nothing is said.
 const SHM_SIZE: i64 = 64 << 20;
 
+/// The group of terminals.
+const TTY: u32 = 5;
+
 /// The mounts of every container, less those that the command line replaces.
 pub(super) fn defaults(run: &DockerRun<'_>) -> Vec<Mount> {
     let access = if run.container.privileged { "rw" } else { "ro" };
     let shm = format!("size={}", run.options.shm_size.filter(|size| *size > 0).unwrap_or(SHM_SIZE));
-    let mut list = vec![
-        mount("/proc", "proc", "proc", &["nosuid", "noexec", "nodev"]),
-        mount("/dev", "tmpfs", "tmpfs", &["nosuid", "strictatime", "mode=755", "size=65536k"]),
-        mount(
-            "/dev/pts",
-            "devpts",
-            "devpts",
-            &["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5"],
-        ),
-        mount("/sys", "sysfs", "sysfs", &["nosuid", "noexec", "nodev", access]),
-    ];
-    if observe::host_facts(false).cgroup_mount {
-        list.push(mount("/sys/fs/cgroup", "cgroup", "cgroup", &[access, "nosuid", "noexec", "nodev"]));
+    let namespaces = run.container.namespaces;
+    // What shows a namespace can be mounted by whoever owns the namespace: a user namespace shows the machine's own.
+    let of_machine = |namespace: Namespace| run.without_root.is_some() && namespace == Namespace::Host;
+    let mut pts = vec!["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620"];
+    if run.without_root.is_none_or(|users| users.has_group(TTY)) {
+        pts.push("gid=5");
     }
-    list.push(mount("/dev/mqueue", "mqueue", "mqueue", &["nosuid", "noexec", "nodev"]));
+    let proc = if of_machine(namespaces.pid) {
+        mount("/proc", "bind", "/proc", &["rbind", "nosuid", "noexec", "nodev"])
+    } else {
+        mount("/proc", "proc", "proc", &["nosuid", "noexec", "nodev"])
+    };
+    let mut list = vec![
+        proc,
+        mount("/dev", "tmpfs", "tmpfs", &["nosuid", "strictatime", "mode=755", "size=65536k"]),
+        mount("/dev/pts", "devpts", "devpts", &pts),
+    ];
+    if of_machine(namespaces.net) {
+        list.push(mount("/sys", "bind", "/sys", &["rbind", "rro", "nosuid", "noexec", "nodev"]));
+    } else {
+        list.push(mount("/sys", "sysfs", "sysfs", &["nosuid", "noexec", "nodev", access]));
+        if observe::host_facts(false).cgroup_mount {
+            list.push(mount("/sys/fs/cgroup", "cgroup", "cgroup", &[access, "nosuid", "noexec", "nodev"]));
+        }
+    }
+    if of_machine(namespaces.ipc) {
+        let there = Path::new("/dev/mqueue").is_dir();
+        list.extend(there.then(|| mount("/dev/mqueue", "bind", "/dev/mqueue", &["bind", "nosuid", "noexec", "nodev"])));
+    } else {
+        list.push(mount("/dev/mqueue", "mqueue", "mqueue", &["nosuid", "noexec", "nodev"]));
+    }
     if run.container.namespaces.ipc == Namespace::Host {
         list.push(mount("/dev/shm", "bind", "/dev/shm", &["rbind", "rprivate"]));
     } else if run.options.ipc != "none" {
@@ -82,6 +101,11 @@ pub(super) fn mounts(run: &DockerRun<'_>, created: &mut Vec<PathBuf>) -> Result<
             options.push("ro");
         }
         list.push(mount(&one.target, "bind", source, &options));
+    }
+    if run.without_root.is_some() {
+        // The device opens through it for whom the machine lets it; the node's mode and owner cannot be changed.
+        let nodes = run.devices.hosts.iter();
+        list.extend(nodes.map(|(inside, host)| mount(inside, "bind", host, &["bind", "rprivate", "ro"])));
     }
     list.sort_by_key(|mount| clean(mount.destination()).components().count());
     Ok(list)

@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use oci_spec::runtime::{
-    Capabilities as OciSet, Linux, LinuxCapabilities, LinuxNamespace, LinuxNamespaceType as Type, LinuxResources,
-    Mount, PosixRlimit, PosixRlimitBuilder, Process, Root, Spec, User,
+    Capabilities as OciSet, Linux, LinuxCapabilities, LinuxDevice, LinuxNamespace, LinuxNamespaceType as Type,
+    LinuxResources, Mount, PosixRlimit, PosixRlimitBuilder, Process, Root, Spec, User,
 };
 use ringfence_context::capability::CapSet;
 use ringfence_context::process::Namespace;
@@ -50,7 +50,8 @@ fn process(run: &DockerRun<'_>, args: &ProcessArgs, labels: &Labels) -> Result<P
     let container = run.container;
     let mut user = User::default();
     user.set_uid(container.uid).set_gid(container.gid);
-    user.set_additional_gids(Some(container.groups.clone()));
+    let sets_groups = run.without_root.is_none_or(super::WithoutRoot::sets_groups);
+    user.set_additional_gids(sets_groups.then(|| container.groups.clone()));
     let mut env = args.env.clone();
     if !env.iter().any(|setting| setting.starts_with("HOSTNAME=")) {
         env.insert(1.min(env.len()), format!("HOSTNAME={}", run.hostname()));
@@ -124,10 +125,17 @@ fn linux(
     resources.set_devices(Some(run.devices.rules.clone()));
     let mut linux = Linux::default();
     linux.set_namespaces(Some(namespaces(run)));
+    if let Some(users) = run.without_root {
+        let (uids, gids) = users.oci();
+        linux.set_uid_mappings(Some(uids)).set_gid_mappings(Some(gids));
+    }
     let sysctls: HashMap<String, String> = container.sysctls.clone().into_iter().collect();
     linux.set_sysctl((!sysctls.is_empty()).then_some(sysctls));
     linux.set_resources(Some(resources));
-    linux.set_devices((!run.devices.nodes.is_empty()).then(|| run.devices.nodes.clone()));
+    // Without root no node can be made, and those that are named are mounts.
+    let shown = |node: &&LinuxDevice| run.without_root.is_none() || !run.devices.hosts.contains_key(node.path());
+    let nodes: Vec<LinuxDevice> = run.devices.nodes.iter().filter(shown).cloned().collect();
+    linux.set_devices((!nodes.is_empty()).then_some(nodes));
     linux.set_seccomp(seccomp::filter(container, run.version)?);
     linux.set_rootfs_propagation(root_propagation(run).map(str::to_owned));
     linux.set_masked_paths(Some(masked));
@@ -146,6 +154,7 @@ fn namespaces(run: &DockerRun<'_>) -> Vec<LinuxNamespace> {
     let own = run.container.namespaces;
     let unified = Path::new("/sys/fs/cgroup/cgroup.controllers").exists();
     let list = [
+        (Type::User, run.without_root.is_some()),
         (Type::Mount, true),
         (Type::Network, own.net == Namespace::Own),
         (Type::Uts, own.uts == Namespace::Own),

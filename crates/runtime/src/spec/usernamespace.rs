@@ -39,11 +39,11 @@ impl IdMappings {
         outside(&self.gid, inside)
     }
 
-    pub(super) fn uid(&self) -> Vec<LinuxIdMapping> {
+    pub(crate) fn uid(&self) -> Vec<LinuxIdMapping> {
         self.uid.iter().map(oci).collect()
     }
 
-    pub(super) fn gid(&self) -> Vec<LinuxIdMapping> {
+    pub(crate) fn gid(&self) -> Vec<LinuxIdMapping> {
         self.gid.iter().map(oci).collect()
     }
 }

@@ -40,9 +40,20 @@ fn main() -> ExitCode {
     if let Some(code) = ringfence_runtime::inside::main(std::env::args_os()) {
         return code;
     }
+    begin_anew_where_containers_start();
     // Docker's flags end at the image, and what follows belongs to the container: clap has no such rule.
     if let Some(exit) = docker::intercept(std::env::args_os()) {
         return exit.into();
     }
     args::Cli::parse().run().into()
+}
+
+/// Commands that start containers do so from where no container can write to this program, for which it starts once
+/// more. That is done before the arguments are read, which would be done twice. A failure is theirs to tell of: each of
+/// them asks again, and starts nothing then.
+fn begin_anew_where_containers_start() {
+    let starts = |command: std::ffi::OsString| command == "run" || command == "exec";
+    if std::env::args_os().nth(1).is_some_and(starts) {
+        drop(ringfence_runtime::protect::protect());
+    }
 }

@@ -76,5 +76,10 @@ pub(super) fn overlay(
     if user_namespace {
         options.push("userxattr");
     }
+    // The changes go when the pod goes. Without this, the end of each container waits until all that anybody has
+    // written to the file system below is on the disk.
+    if kernel_is(5, 10) {
+        options.push("volatile");
+    }
     Ok(mount(destination, "overlay", "overlay", &options))
 }

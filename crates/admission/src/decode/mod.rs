@@ -3,6 +3,7 @@
 mod gvk;
 mod json;
 mod registered;
+pub(crate) mod sieve;
 mod typed;
 
 pub(crate) use gvk::unregistered;

@@ -8,7 +8,8 @@ use crate::{
 use k8s_openapi::api::core::v1::Pod;
 use serde::Serialize;
 use std::{
-    collections::{BTreeMap, HashMap, HashSet},
+    collections::{HashMap, HashSet},
+    hash::{BuildHasher as _, RandomState},
     ops::ControlFlow,
     rc::Rc,
 };
@@ -187,23 +188,62 @@ type Judged = Option<(String, String)>;
 #[derive(Default)]
 struct Tally {
     checked: usize,
-    /// By owner and reason: a detail, and the names of the pods.
-    groups: BTreeMap<(Option<Owner>, String), (String, Vec<String>)>,
+    groups: Vec<Group>,
+    /// Where the groups are, by a hash of owner and reason.
+    places: HashMap<u64, Vec<usize>>,
+    hasher: RandomState,
+    /// The group of the last pod that was refused: the pods of an owner follow each other, because their names do.
+    last: usize,
     /// What was said of pods that are alike.
     templates: HashMap<usize, Rc<Judged>>,
+}
+
+/// Pods of one owner with one reason.
+struct Group {
+    owner: Option<Owner>,
+    reason: String,
+    detail: String,
+    pods: Vec<String>,
+}
+
+impl Group {
+    fn is_of(&self, owner: Option<&Owner>, reason: &str) -> bool {
+        self.owner.as_ref() == owner && self.reason == reason
+    }
 }
 
 impl Tally {
     fn count(&mut self, owner: Option<&Owner>, name: &str, judged: &Judged) {
         self.checked += 1;
-        if let Some((reason, detail)) = judged {
-            let group = self.groups.entry((owner.cloned(), reason.clone()));
-            group.or_insert_with(|| (detail.clone(), Vec::new())).1.push(name.to_owned());
+        let Some((reason, detail)) = judged else { return };
+        let at = self.group(owner, reason, detail);
+        if let Some(group) = self.groups.get_mut(at) {
+            group.pods.push(name.to_owned());
         }
+        self.last = at;
     }
 
-    fn finish(self, total: Option<usize>) -> ExistingPods {
-        let violating = self.groups.into_iter().map(|((owner, reason), (detail, mut pods))| {
+    /// Where the group is. Nothing is copied for pods of a group that is there.
+    fn group(&mut self, owner: Option<&Owner>, reason: &str, detail: &str) -> usize {
+        if self.groups.get(self.last).is_some_and(|last| last.is_of(owner, reason)) {
+            return self.last;
+        }
+        let hash = self.hasher.hash_one((owner, reason));
+        let known = self.places.get(&hash).into_iter().flatten();
+        let mut same = known.filter(|at| self.groups.get(**at).is_some_and(|group| group.is_of(owner, reason)));
+        if let Some(at) = same.next() {
+            return *at;
+        }
+        let at = self.groups.len();
+        let (reason, detail) = (reason.to_owned(), detail.to_owned());
+        self.groups.push(Group { owner: owner.cloned(), reason, detail, pods: Vec::new() });
+        self.places.entry(hash).or_default().push(at);
+        at
+    }
+
+    fn finish(mut self, total: Option<usize>) -> ExistingPods {
+        self.groups.sort_by(|a, b| (&a.owner, &a.reason).cmp(&(&b.owner, &b.reason)));
+        let violating = self.groups.into_iter().map(|Group { owner, reason, detail, mut pods }| {
             pods.sort_unstable();
             Violating { owner, reason, detail, pods }
         });

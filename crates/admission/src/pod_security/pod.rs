@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     cluster::Namespaces,
-    decode::identify,
+    decode::{identify, sieve},
     field_error::FieldError,
     quote::Quoted,
     review::{AdmissionRequest, AdmissionResponse, GroupVersionResource, Operation},
@@ -110,7 +110,7 @@ fn read_pod(
     let json = object.ok_or_else(not_a_pod)?.get();
     // A pod that is well formed says, if anything, that it is one: there is nothing else to find out.
     if request.kind.is("", "v1", "Pod")
-        && let Ok(Pod { metadata, spec, .. }) = serde_json::from_str(json)
+        && let Some(Pod { metadata, spec, .. }) = sieve::pod(json)
     {
         return Ok(Box::new(Owned { metadata, spec: spec.unwrap_or_default() }));
     }

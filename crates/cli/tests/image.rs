@@ -378,6 +378,59 @@ fn a_full_disk_is_an_error_and_leaves_nothing_half_done() {
 }
 
 #[test]
+fn a_layer_that_does_not_fit_on_the_disk_leaves_nothing_and_unpacks_later() {
+    if !has(&["tar", "gzip"]) || !rustix::process::geteuid().is_root() {
+        eprintln!("skipped: mounting takes root");
+        return;
+    }
+    let bed = bed();
+    // Small as it comes: one file of zeros, and one with nothing but a hole in it.
+    let files = bed.path("files");
+    fs::create_dir(&files).unwrap();
+    fs::write(files.join("zeros"), vec![0; 12 << 20]).unwrap();
+    fs::File::create(files.join("hole")).unwrap().set_len(1 << 40).unwrap();
+    let plain = bed.path("layer.tar");
+    let tar = |files: &[&str], more: &[&str]| {
+        let made =
+            Command::new("tar").args(more).arg("-f").arg(&plain).arg("-C").arg(bed.path("files")).args(files).output();
+        assert!(made.unwrap().status.success());
+    };
+    tar(&["zeros"], &["--create", "--format=posix"]);
+    tar(&["hole"], &["--append", "--format=posix", "--sparse"]);
+    let plain = fs::read(&plain).unwrap();
+    let layout = bed.path("zeros");
+    fs::create_dir_all(layout.join("blobs/sha256")).unwrap();
+    let blob = |bytes: &[u8]| {
+        fs::write(layout.join("blobs/sha256").join(&sha256(bytes)[7..]), bytes).unwrap();
+        json!({"digest": sha256(bytes), "size": bytes.len()})
+    };
+    let gzip = Command::new("gzip").arg("-nc").arg(bed.path("layer.tar")).output().unwrap().stdout;
+    let config = json!({"os": "linux", "architecture": architecture(),
+        "rootfs": {"type": "layers", "diff_ids": [sha256(&plain)]}});
+    let config = blob(config.to_string().as_bytes());
+    let manifest = blob(json!({"schemaVersion": 2, "config": config, "layers": [blob(&gzip)]}).to_string().as_bytes());
+    fs::write(layout.join("index.json"), json!({"schemaVersion": 2, "manifests": [manifest]}).to_string()).unwrap();
+    fs::write(layout.join("oci-layout"), r#"{"imageLayoutVersion":"1.0.0"}"#).unwrap();
+
+    let small = bed.path("small");
+    fs::create_dir(&small).unwrap();
+    let script = format!(
+        "set -e; mount -t tmpfs -o size=4M,mode=755 none {0}; {1} image load --store {0}/store --name local/z:1 {2} >&2; \
+         code=0; {1} image inspect --store {0}/store local/z:1 || code=$?; ls -A {0}/store/layers; \
+         mount -o remount,size=40M {0}; {1} image inspect --store {0}/store local/z:1 >&2; \
+         stat -c %s {0}/store/layers/*/fs/hole; exit $code",
+        small.display(),
+        env!("CARGO_BIN_EXE_ringfence"),
+        layout.display()
+    );
+    let ran = Command::new("unshare").args(["-m", "sh", "-c", &script]).env("HOME", bed.dir.path()).output().unwrap();
+    let err = String::from_utf8_lossy(&ran.stderr);
+    assert_eq!(ran.status.code(), Some(2), "{err}");
+    assert!(err.contains("\"zeros\": No space left on device"), "{err}");
+    assert_eq!(String::from_utf8_lossy(&ran.stdout), "1099511627776\n", "{err}");
+}
+
+#[test]
 fn a_user_without_privilege_has_a_store_and_overlays_too() {
     if !has(&["tar", "setpriv"]) || !rustix::process::geteuid().is_root() {
         eprintln!("skipped: becoming another user takes root");

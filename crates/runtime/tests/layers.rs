@@ -14,8 +14,7 @@ use proptest::prelude::*;
 use ringfence_runtime::rootfs::image::{ImageLimits, unpack};
 use ringfence_runtime::state::StateDir;
 use ringfence_runtime::store::{Platform, Store};
-use serde_json::json;
-use sha2::{Digest as _, Sha256};
+use support::archive::archive;
 use tar::{Builder, EntryType, Header};
 
 #[derive(Clone, Debug)]
@@ -80,27 +79,6 @@ fn layer(entries: &[Entry]) -> Vec<u8> {
         }
     }
     tar.into_inner().unwrap()
-}
-
-fn archive(path: &Path, layers: &[Vec<u8>]) {
-    let hex = |bytes: &[u8]| format!("{:x}", Sha256::digest(bytes));
-    let diff_ids: Vec<_> = layers.iter().map(|layer| format!("sha256:{}", hex(layer))).collect();
-    let config = json!({"architecture": "", "os": "", "rootfs": {"type": "layers", "diff_ids": diff_ids}}).to_string();
-    let names: Vec<_> = (0..layers.len()).map(|i| format!("{i}.tar")).collect();
-    let manifest = json!([{"Config": "config", "RepoTags": ["local/app:1"], "Layers": names}]).to_string();
-    let mut tar = Builder::new(fs::File::create(path).unwrap());
-    let mut add = |name: &str, data: &[u8]| {
-        let mut header = Header::new_gnu();
-        header.set_size(data.len() as u64);
-        header.set_mode(0o644);
-        tar.append_data(&mut header, name, data).unwrap();
-    };
-    add("config", config.as_bytes());
-    for (name, layer) in names.iter().zip(layers) {
-        add(name, layer);
-    }
-    add("manifest.json", manifest.as_bytes());
-    tar.into_inner().unwrap();
 }
 
 /// Every path of a tree with what it is.

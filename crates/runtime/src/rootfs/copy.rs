@@ -39,13 +39,13 @@ pub(super) fn tree(from: &Path, to: &Path) -> Result<(), RootfsError> {
 
 /// Copies one file with its owner and mode.
 pub(super) fn file(from: &Path, to: &Path) -> Result<(), RootfsError> {
-    let mut source = File::options()
+    let source = File::options()
         .read(true)
         .custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK)
         .open(from)
         .map_err(io_error("open", from))?;
-    let mut target = File::options().write(true).create_new(true).open(to).map_err(io_error("make", to))?;
-    io::copy(&mut source, &mut target).map_err(io_error("copy", from))?;
+    let target = File::options().write(true).create_new(true).open(to).map_err(io_error("make", to))?;
+    super::holes::copy(&source, &target).map_err(io_error("copy", from))?;
     attributes(from, to)
 }
 

@@ -5,6 +5,7 @@
 
 mod copy;
 mod directory;
+mod holes;
 mod host;
 pub mod image;
 mod layers;

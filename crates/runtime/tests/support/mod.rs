@@ -1,6 +1,8 @@
 //! What the tests that start containers share.
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
+pub(crate) mod archive;
+
 use std::path::Path;
 
 use k8s_openapi::api::core::v1::Pod;

@@ -4,14 +4,18 @@
 //! An image may come from anybody: digests are checked, every path is resolved within the new root, nothing that a layer
 //! says leads out of it, and sizes are bounded.
 
+mod archive;
 mod config;
 pub(crate) mod decompress;
 pub(crate) mod digest;
 mod entry;
 mod layered;
 pub(crate) mod manifest;
+mod numbers;
+mod pax;
 mod place;
 mod source;
+mod sparse;
 mod stack;
 mod unpack;
 
@@ -30,7 +34,7 @@ pub(crate) use unpack::Unpacking;
 /// How far to trust an image.
 #[derive(Clone, Copy, Debug)]
 pub struct ImageLimits {
-    /// Bytes that all layers together may come to.
+    /// Bytes that all layers together may come to. Holes in files are none.
     pub bytes: u64,
     /// Entries that all layers together may have.
     pub entries: u64,
@@ -123,8 +127,20 @@ pub enum ImageError {
     TooLarge {
         /// The limit.
         limit: u64,
-        /// `bytes` or `entries`.
+        /// `bytes` or `entries`, and where.
         what: &'static str,
+    },
+    /// A file does not fit on the disk.
+    #[error("layer {layer}: {path:?} has {wanted} bytes, and the file system has room for {free}")]
+    NoRoom {
+        /// The layer, from 0.
+        layer: usize,
+        /// The entry.
+        path: PathBuf,
+        /// The file's bytes.
+        wanted: u64,
+        /// Bytes that are free.
+        free: u64,
     },
     /// An entry could not be made.
     #[error("layer {layer}: {action} {path:?}")]

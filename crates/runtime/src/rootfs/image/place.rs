@@ -13,6 +13,9 @@ use rustix::io::Errno;
 
 use super::layered::{Found, Level, Walk, is_whiteout, list, look, open_dir};
 
+/// A file's last block need not be full.
+const SLACK: u64 = 1 << 20;
+
 /// The new root.
 pub(super) struct Root {
     fd: Rc<OwnedFd>,
@@ -223,13 +226,13 @@ impl Place {
                 let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
                 let source = File::from(rustix::fs::openat(&*from, &self.name, flags, Mode::empty())?);
                 let stat = rustix::fs::fstat(&source)?;
-                if u64::try_from(stat.st_size).unwrap_or(u64::MAX) > limit {
+                // What is a hole stays one.
+                if u64::try_from(stat.st_blocks).unwrap_or(u64::MAX).saturating_mul(512) > limit.saturating_add(SLACK) {
                     return Err(Errno::FBIG.into());
                 }
                 let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-                let mut copy =
-                    File::from(rustix::fs::openat(&*self.dir, &self.name, flags, Mode::from_raw_mode(0o600))?);
-                let copied = io::copy(&mut &source, &mut copy)?;
+                let copy = File::from(rustix::fs::openat(&*self.dir, &self.name, flags, Mode::from_raw_mode(0o600))?);
+                let copied = crate::rootfs::holes::copy(&source, &copy)?;
                 like(copy.as_fd(), &stat)?;
                 copy_attributes(source.as_fd(), copy.as_fd())?;
                 let time = Timespec { tv_sec: stat.st_mtime, tv_nsec: 0 };

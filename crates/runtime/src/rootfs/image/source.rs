@@ -8,6 +8,8 @@ use std::path::{Component, Path, PathBuf};
 
 use rustix::fs::{Mode, OFlags, ResolveFlags};
 
+use super::archive::Archive;
+use super::entry::Kind;
 use super::{ImageError, ImageLimits, decompress};
 use crate::state::StateDir;
 
@@ -150,28 +152,28 @@ fn plain(mut file: File, path: &Path, state: &StateDir, key: &str, limits: Image
 fn index(plain: &Path, path: &Path) -> Result<HashMap<PathBuf, Place>, ImageError> {
     let not_an_image = |why: String| ImageError::NotAnImage { path: path.to_path_buf(), why };
     let file = File::open(plain).map_err(ImageError::read(format!("open {}", plain.display())))?;
-    let mut archive = tar::Archive::new(file);
+    let mut archive = Archive::of_file(file);
     let mut files = HashMap::new();
-    // Raw, because long names are never found in the archive of an image, and reading one may take any amount of memory.
-    let entries = archive.entries_with_seek().map_err(|error| not_an_image(error.to_string()))?.raw(true);
-    for entry in entries {
-        let entry = entry.map_err(|error| not_an_image(error.to_string()))?;
+    while let Some(entry) = archive.next().map_err(|error| not_an_image(error.to_string()))? {
         if files.len() as u64 >= MAX_FILES {
             return Err(ImageError::TooLarge { limit: MAX_FILES, what: "files in its archive" });
         }
-        let header = entry.header();
-        let Ok(name) = header.path() else { continue };
-        let name = clean(&name);
-        let kind = header.entry_type();
-        if kind.is_file() || kind.is_contiguous() {
-            let size = header.size().map_err(|error| not_an_image(error.to_string()))?;
-            files.insert(name, Place::At { offset: entry.raw_file_position(), size });
-        } else if (kind.is_symlink() || kind.is_hard_link())
-            && let Ok(Some(target)) = header.link_name()
-        {
+        let name = clean(&entry.path);
+        match (entry.kind, entry.link) {
+            (Kind::File, _) if entry.sparse.is_some() => {
+                return Err(not_an_image(format!("{} lies in it with holes", name.display())));
+            }
+            (Kind::File, _) => {
+                files.insert(name, Place::At { offset: archive.position(), size: archive.left() });
+            }
+            (Kind::Symlink, Some(target)) => {
+                files.insert(name, Place::Link(target));
+            }
             // A hard link's target is a path from the archive's root.
-            let target = if kind.is_symlink() { target.into_owned() } else { Path::new("/").join(target) };
-            files.insert(name, Place::Link(target));
+            (Kind::HardLink, Some(target)) => {
+                files.insert(name, Place::Link(Path::new("/").join(target)));
+            }
+            _ => {}
         }
     }
     Ok(files)

@@ -1,18 +1,17 @@
 //! Unpacking layers one over the other (image-spec, `layer.md`).
 
 use std::collections::HashSet;
-use std::fs::File;
 use std::hash::{BuildHasher as _, RandomState};
 use std::io::{self, Read};
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{AtFlags, FileType, Gid, Mode, OFlags, Timespec, Timestamps, Uid, XattrFlags};
+use rustix::fs::{AtFlags, FileType, Mode, OFlags};
 use rustix::io::Errno;
-use tar::EntryType;
 
+use super::archive::Archive;
 use super::digest::Hashing;
-use super::entry::{Pending, Wanted};
+use super::entry::{Entry, Kind};
 use super::manifest::Part;
 use super::place::{Place, Root, chmod, clean};
 use super::source::Source;
@@ -26,10 +25,15 @@ const OPAQUE: &str = ".wh..wh..opq";
 /// Nothing of PATH_MAX (4096) or more can be made.
 const MAX_PATH: usize = 4095;
 
+mod file;
+mod metadata;
+
 pub(crate) struct Unpacking {
     root: Root,
     limits: ImageLimits,
     bytes: u64,
+    /// Bytes that no layer has written, in files with holes.
+    holes: u64,
     entries: u64,
     left_out: LeftOut,
     /// Modes of directories that keep even their owner from writing, given to them at the end.
@@ -79,7 +83,7 @@ impl Unpacking {
     pub(crate) fn new(root: &Path, below: &[PathBuf], limits: ImageLimits) -> Result<Self, ImageError> {
         let root = Root::open(root, below).map_err(ImageError::read("open the new root"))?;
         let left_out = LeftOut::default();
-        Ok(Self { root, limits, bytes: 0, entries: 0, left_out, directories: Vec::new() })
+        Ok(Self { root, limits, bytes: 0, holes: 0, entries: 0, left_out, directories: Vec::new() })
     }
 
     /// Unpacks a layer over those before, and verifies its digests.
@@ -97,20 +101,24 @@ impl Unpacking {
         let left = self.limits.bytes.saturating_sub(self.bytes);
         let mut plain = Hashing::new(plain);
         {
-            let mut archive = tar::Archive::new((&mut plain).take(left.saturating_add(1)));
+            let mut stream = (&mut plain).take(left.saturating_add(1));
+            let mut archive = Archive::new(&mut stream);
             let mut layer = Layer::new(number);
-            let mut pending = Pending::default();
-            for entry in archive.entries().map_err(read())?.raw(true) {
-                let mut entry = entry.map_err(read())?;
+            loop {
+                let entry = match archive.next() {
+                    Ok(Some(entry)) => entry,
+                    Ok(None) => break,
+                    // No more of it was to be read.
+                    Err(_) if archive.source().limit() == 0 => {
+                        return Err(ImageError::TooLarge { limit: self.limits.bytes, what: "bytes" });
+                    }
+                    Err(error) => return Err(read()(error)),
+                };
                 self.entries += 1;
                 if self.entries > self.limits.entries {
                     return Err(ImageError::TooLarge { limit: self.limits.entries, what: "entries" });
                 }
-                if pending.take_in(&mut entry).map_err(read())?.is_some() {
-                    continue;
-                }
-                let wanted = std::mem::take(&mut pending).resolve(&entry).map_err(read())?;
-                self.entry(&mut layer, &wanted, &mut entry)?;
+                self.entry(&mut layer, &entry, &mut archive)?;
             }
         }
         // Padding after the last entry belongs to the digests too.
@@ -140,19 +148,19 @@ impl Unpacking {
         Ok(self.left_out)
     }
 
-    fn entry(&mut self, layer: &mut Layer, wanted: &Wanted, data: &mut dyn Read) -> Result<(), ImageError> {
-        if wanted.path.as_os_str().len() > MAX_PATH {
+    fn entry(&mut self, layer: &mut Layer, entry: &Entry, data: &mut Archive<impl Read>) -> Result<(), ImageError> {
+        if entry.path.as_os_str().len() > MAX_PATH {
             return Err(layer.hostile(Path::new("…"), "has a path longer than any file's"));
         }
-        let Some(path) = clean(&wanted.path) else {
-            return Err(layer.hostile(&wanted.path, "leads out of the root with '..'"));
+        let Some(path) = clean(&entry.path) else {
+            return Err(layer.hostile(&entry.path, "leads out of the root with '..'"));
         };
         if path.as_os_str().is_empty() {
             // The root directory itself.
-            if wanted.kind == EntryType::Directory {
+            if entry.kind == Kind::Directory {
                 let fd = self.root.fd().try_clone().map_err(layer.error("open", &path))?;
-                self.own(layer, &path, fd.as_fd(), wanted)?;
-                self.directory_mode(&path, &fd, wanted.mode).map_err(layer.error("set the mode of", &path))?;
+                self.own(layer, &path, fd.as_fd(), entry)?;
+                self.directory_mode(&path, &fd, entry.mode).map_err(layer.error("set the mode of", &path))?;
             }
             return Ok(());
         }
@@ -171,7 +179,7 @@ impl Unpacking {
             return Self::white_out(layer, &path.with_file_name(removed), &place).map_err(layer.error("remove", &path));
         }
         layer.bring(&path);
-        self.make(layer, &path, &place, wanted, data)
+        self.make(layer, &path, &place, entry, data)
     }
 
     fn make(
@@ -179,34 +187,18 @@ impl Unpacking {
         layer: &Layer,
         path: &Path,
         place: &Place,
-        wanted: &Wanted,
-        data: &mut dyn Read,
+        entry: &Entry,
+        data: &mut Archive<impl Read>,
     ) -> Result<(), ImageError> {
         let failed = |action| layer.error(action, path);
-        let is_new = !(wanted.kind == EntryType::Directory && place.is_dir());
+        let is_new = !(entry.kind == Kind::Directory && place.is_dir());
         if is_new {
             self.root.forget();
             place.clear().map_err(failed("replace"))?;
         }
-        match wanted.kind {
-            EntryType::Regular | EntryType::Continuous => {
-                let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-                let fd = rustix::fs::openat(&*place.dir, &place.name, flags, Mode::from_raw_mode(0o600))
-                    .map_err(|errno| failed("make")(errno.into()))?;
-                let mut file = File::from(fd);
-                let left = self.limits.bytes.saturating_sub(self.bytes);
-                let written = io::copy(&mut data.take(left.saturating_add(1)), &mut file).map_err(failed("write"))?;
-                self.bytes += written;
-                if written > left {
-                    return Err(ImageError::TooLarge { limit: self.limits.bytes, what: "bytes" });
-                }
-                self.own(layer, path, file.as_fd(), wanted)?;
-                rustix::fs::fchmod(&file, Mode::from_raw_mode(wanted.mode))
-                    .map_err(|errno| failed("set the mode of")(errno.into()))?;
-                self.attributes(layer, path, file.as_fd(), wanted)?;
-                rustix::fs::futimens(&file, &times(wanted)).map_err(|errno| failed("set the time of")(errno.into()))
-            }
-            EntryType::Directory => {
+        match entry.kind {
+            Kind::File => self.file(layer, path, place, entry, data),
+            Kind::Directory => {
                 match rustix::fs::mkdirat(&*place.dir, &place.name, Mode::from_raw_mode(0o700)) {
                     Ok(()) | Err(Errno::EXIST) => {}
                     Err(errno) => return Err(failed("make")(errno.into())),
@@ -217,40 +209,40 @@ impl Unpacking {
                 let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
                 let fd = rustix::fs::openat(&*place.dir, &place.name, flags, Mode::empty())
                     .map_err(|errno| failed("open")(errno.into()))?;
-                self.own(layer, path, fd.as_fd(), wanted)?;
-                self.attributes(layer, path, fd.as_fd(), wanted)?;
-                self.directory_mode(&place.path(), &fd, wanted.mode).map_err(failed("set the mode of"))
+                self.own(layer, path, fd.as_fd(), entry)?;
+                self.attributes(layer, path, fd.as_fd(), entry)?;
+                self.directory_mode(&place.path(), &fd, entry.mode).map_err(failed("set the mode of"))
             }
-            EntryType::Symlink => {
-                let target = wanted.link.as_deref().ok_or_else(|| layer.hostile(path, "is a link to nothing"))?;
+            Kind::Symlink => {
+                let target = entry.link.as_deref().ok_or_else(|| layer.hostile(path, "is a link to nothing"))?;
                 rustix::fs::symlinkat(target, &*place.dir, &place.name)
                     .map_err(|errno| failed("link")(errno.into()))?;
                 let fd = Self::opened(layer, path, place)?;
-                self.own(layer, path, fd.as_fd(), wanted)
+                self.own(layer, path, fd.as_fd(), entry)
             }
-            EntryType::Link => self.hard_link(layer, path, place, wanted),
-            EntryType::Fifo => {
+            Kind::HardLink => self.hard_link(layer, path, place, entry),
+            Kind::Fifo => {
                 rustix::fs::mknodat(&*place.dir, &place.name, FileType::Fifo, Mode::from_raw_mode(0o600), 0)
                     .map_err(|errno| failed("make")(errno.into()))?;
                 let fd = Self::opened(layer, path, place)?;
-                self.own(layer, path, fd.as_fd(), wanted)?;
-                chmod(&fd, Mode::from_raw_mode(wanted.mode)).map_err(failed("set the mode of"))
+                self.own(layer, path, fd.as_fd(), entry)?;
+                chmod(&fd, Mode::from_raw_mode(entry.mode)).map_err(failed("set the mode of"))
             }
-            EntryType::Char if wanted.device == (0, 0) => {
+            Kind::Character if entry.device == (0, 0) => {
                 // How an overlay marks what is removed; some tools put it into layers.
                 place.hide().map_err(failed("remove"))
             }
-            EntryType::Char | EntryType::Block => {
+            Kind::Character | Kind::Block => {
                 self.left_out.devices += 1;
                 place.hide().map_err(failed("remove"))
             }
-            other => Err(layer.hostile(path, &format!("is of the unknown type {:?}", char::from(other.as_byte())))),
+            Kind::Other(kind) => Err(layer.hostile(path, &format!("is of the unknown type {:?}", char::from(kind)))),
         }
     }
 
     /// A second name for a file of the new root, and of nothing else.
-    fn hard_link(&mut self, layer: &Layer, path: &Path, place: &Place, wanted: &Wanted) -> Result<(), ImageError> {
-        let target = wanted.link.as_deref().and_then(clean).filter(|target| !target.as_os_str().is_empty());
+    fn hard_link(&mut self, layer: &Layer, path: &Path, place: &Place, entry: &Entry) -> Result<(), ImageError> {
+        let target = entry.link.as_deref().and_then(clean).filter(|target| !target.as_os_str().is_empty());
         let Some(target) = target else {
             return Err(layer.hostile(path, "is a hard link that leads out of the root"));
         };
@@ -311,52 +303,4 @@ impl Unpacking {
         rustix::fs::openat(&*place.dir, &place.name, OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())
             .map_err(|errno| layer.error("open", path)(errno.into()))
     }
-
-    fn own(
-        &mut self,
-        layer: &Layer,
-        path: &Path,
-        fd: std::os::fd::BorrowedFd<'_>,
-        wanted: &Wanted,
-    ) -> Result<(), ImageError> {
-        let (uid, gid) = (Uid::from_raw(wanted.uid), Gid::from_raw(wanted.gid));
-        match rustix::fs::chownat(fd, c"", Some(uid), Some(gid), AtFlags::EMPTY_PATH) {
-            Ok(()) => Ok(()),
-            Err(Errno::PERM) => {
-                self.left_out.owners += 1;
-                Ok(())
-            }
-            Err(errno) => Err(layer.error("change the owner of", path)(errno.into())),
-        }
-    }
-
-    /// File capabilities and attributes of users; those of security modules are the machine's own.
-    fn attributes(
-        &mut self,
-        layer: &Layer,
-        path: &Path,
-        fd: std::os::fd::BorrowedFd<'_>,
-        wanted: &Wanted,
-    ) -> Result<(), ImageError> {
-        let at = format!("/proc/self/fd/{}", fd.as_raw_fd());
-        for (name, value) in &wanted.xattrs {
-            // An overlay's own would tell it what to hide and where to look.
-            let known =
-                name == "security.capability" || name.starts_with("user.") && !name.starts_with("user.overlay.");
-            if !known {
-                continue;
-            }
-            match rustix::fs::setxattr(&at, name.as_str(), value, XattrFlags::empty()) {
-                Ok(()) => {}
-                Err(Errno::PERM | Errno::OPNOTSUPP) => self.left_out.owners += 1,
-                Err(errno) => return Err(layer.error("set an attribute of", path)(errno.into())),
-            }
-        }
-        Ok(())
-    }
-}
-
-fn times(wanted: &Wanted) -> Timestamps {
-    let time = Timespec { tv_sec: wanted.mtime, tv_nsec: 0 };
-    Timestamps { last_access: time, last_modification: time }
 }

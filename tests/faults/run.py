@@ -3,15 +3,22 @@
 
     tests/faults/run.py BINARY [SECONDS]
 
-Two replicas share a certificate that is exchanged every second, now and then for one that is of no use or only half
-written. Meanwhile honest clients ask and check every answer, slow clients hold connections without asking anything,
-rude ones send garbage to every path, and one replica is killed and started again. Exit status 0 only when no answer was
-wrong and every request was answered at the first attempt, or after its connection died with the replica at the second.
-Needs openssl and Python 3.9.
-"""
-import collections, http.client, json, os, random, signal, socket, ssl, subprocess, sys, tempfile, threading, time
+Two replicas watch a stand-in for an API server and share a certificate that is exchanged every second, now and then for
+one that is of no use or only half written. The log of the first is a disk that is full, that of the second a pipe that
+nobody reads. Honest clients ask, now and then over connections of their own, and check every answer; slow clients hold
+connections without asking anything; rude ones send garbage to every path, over HTTP/1.1, HTTP/2 and neither. The second
+replica is killed and started again, and stopped for a while as a machine that is suspended is, after which its clocks
+have jumped. The API server is away for a minute (a third of the time, if that is less); what was known counts until it is
+back, and what changed meanwhile counts then.
 
-BINARY, SECONDS = os.path.abspath(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else 30
+Exit status 0 only when no answer was wrong, every request was answered at the first attempt, or after its connection
+died with the replica at a later one, a change after the outage was seen, and memory did not grow. Needs openssl and
+Python 3.9.
+"""
+import collections, http.client, http.server, json, os, random, signal, socket, ssl, subprocess, sys, tempfile, threading, time
+
+BINARY, SECONDS = os.path.abspath(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else 60
+PAUSE = 0.01
 PATHS = ["/", "/validate", "/mutate-scc", "/validate-scc", "/metrics", "/readyz", "/livez", "/nowhere", "/%00", "*"]
 end = time.time() + SECONDS
 counts, lock = collections.Counter(), threading.Lock()
@@ -34,26 +41,115 @@ def free_port():
         return s.getsockname()[1]
 
 
+class Cluster:
+    """The lists and watches of an API server with few namespaces and no pods, which can go away and come back."""
+
+    def __init__(self):
+        self.port, self.version, self.server = free_port(), 1, None
+        self.levels = {"shop": "baseline", "later": "privileged"}
+        self.changed = threading.Condition()
+        self.come()
+
+    def namespace(self, name):
+        metadata = {"name": name, "resourceVersion": str(self.version),
+                    "labels": {"pod-security.kubernetes.io/enforce": self.levels[name]}}
+        return {"apiVersion": "v1", "kind": "Namespace", "metadata": metadata}
+
+    def relabel(self, name, level):
+        with self.changed:
+            self.version += 1
+            self.levels[name] = level
+            self.changed.notify_all()
+
+    def come(self):
+        cluster = self
+
+        class Api(http.server.BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def log_message(self, *_):
+                pass
+
+            def setup(self):
+                super().setup()
+                cluster.open.add(self.connection)
+
+            def answer(self, status, document):
+                body = json.dumps(document).encode()
+                self.send_response(status)
+                self.send_header("Content-Type", "application/json")
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def do_GET(self):
+                path, _, query = self.path.partition("?")
+                kind = {"/api/v1/namespaces": "NamespaceList", "/api/v1/pods": "PodList"}.get(path)
+                if kind is None:
+                    status = {"kind": "Status", "apiVersion": "v1", "status": "Failure", "reason": "NotFound", "code": 404, "message": "no"}
+                    return self.answer(404, status)
+                seen = cluster.version
+                if "watch=" not in query:
+                    items = [cluster.namespace(name) for name in cluster.levels] if kind == "NamespaceList" else []
+                    return self.answer(200, {"kind": kind, "apiVersion": "v1", "metadata": {"resourceVersion": str(seen)}, "items": items})
+                fields = dict(part.split("=", 1) for part in query.split("&") if "=" in part)
+                seen = int(fields.get("resourceVersion") or seen)
+                self.send_response(200)
+                self.send_header("Transfer-Encoding", "chunked")
+                self.end_headers()
+                while True:
+                    with cluster.changed:
+                        cluster.changed.wait_for(lambda: cluster.version > seen, 5)
+                        new, seen = cluster.version > seen, cluster.version
+                    for name in cluster.levels if new and kind == "NamespaceList" else []:
+                        line = json.dumps({"type": "MODIFIED", "object": cluster.namespace(name)}).encode() + b"\n"
+                        self.wfile.write(b"%x\r\n%s\r\n" % (len(line), line))
+
+        class Server(http.server.ThreadingHTTPServer):
+            daemon_threads = True
+
+            def handle_error(self, *_):
+                pass
+
+        self.open = set()
+        self.server = Server(("127.0.0.1", self.port), Api)
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def go(self):
+        self.server.shutdown()
+        self.server.server_close()
+        for connection in list(self.open):
+            try:
+                connection.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
+
+
 class Replica:
-    def __init__(self, directory):
-        self.directory, self.port = directory, free_port()
+    def __init__(self, directory, log):
+        self.directory, self.port, self.log = directory, free_port(), log
         self.start()
 
     def start(self):
         self.process = subprocess.Popen(
             [BINARY, "serve", "--listen", f"127.0.0.1:{self.port}", "--tls-cert", f"{self.directory}/live/tls.crt",
-             "--tls-key", f"{self.directory}/live/tls.key", "--cluster", f"{self.directory}/cluster.json",
-             "--platform", "kubernetes", "--drain-delay", "0", "--max-connections", "600"],
-            stderr=open(f"{self.directory}/log-{self.port}", "ab"))
-        for _ in range(200):
+             "--tls-key", f"{self.directory}/live/tls.key", "--kubeconfig", f"{self.directory}/kubeconfig",
+             "--drain-delay", "0", "--max-connections", "600", "--log-level", "debug"], stderr=self.log())
+        for _ in range(1200):
             try:
                 connection = client(self.port)
                 connection.request("GET", "/readyz")
                 if connection.getresponse().status == 200:
                     return
             except OSError:
-                time.sleep(0.05)
+                pass
+            time.sleep(0.05)
         sys.exit("a replica does not get ready")
+
+    def ask(self, namespace, uid, privileged):
+        connection = client(self.port)
+        connection.request("POST", "/validate", review(namespace, uid, privileged), {"Content-Type": "application/json"})
+        return json.loads(connection.getresponse().read())["response"]
 
     def resident(self):
         with open(f"/proc/{self.process.pid}/statm") as f:
@@ -84,7 +180,9 @@ def honest(replicas):
     while time.time() < end:
         uid, privileged = str(random.random()), random.random() < 0.5
         body = review("shop", uid, privileged)
-        for attempt in range(3):
+        for attempt in range(8):
+            if attempt > 2:
+                time.sleep(0.5)
             try:
                 if connection is None:
                     connection = client(replicas[turn % 2].port)
@@ -102,6 +200,7 @@ def honest(replicas):
         else:
             count("requests lost")
         asked += 1
+        time.sleep(PAUSE)
         if connection is not None and asked % 50 == 0:
             connection.close()
             connection = None
@@ -134,7 +233,17 @@ def rude(replicas):
     while time.time() < end:
         port = random.choice(replicas).port
         try:
-            if random.random() < 0.3:
+            kind = random.random()
+            if kind < 0.15:
+                secure = context()
+                secure.set_alpn_protocols(["h2"])
+                raw = socket.create_connection(("127.0.0.1", port), timeout=5)
+                with secure.wrap_socket(raw) as s:
+                    s.send(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\0\0\0\4\0\0\0\0\0" + os.urandom(random.randrange(1, 3000)))
+                    while s.recv(4096):
+                        pass
+                count("garbage of HTTP/2 hung up on")
+            elif kind < 0.4:
                 raw = socket.create_connection(("127.0.0.1", port), timeout=5)
                 with context().wrap_socket(raw) if random.random() < 0.5 else raw as s:
                     s.send(os.urandom(random.randrange(1, 5000)))
@@ -150,6 +259,7 @@ def rude(replicas):
                 connection.close()
         except (OSError, http.client.HTTPException):
             count("garbage hung up on")
+        time.sleep(PAUSE)
 
 
 def rotate(directory):
@@ -170,25 +280,61 @@ def rotate(directory):
 
 
 def kill(replicas):
-    while time.time() < end - 8:
+    while time.time() < end - 20:
         time.sleep(7)
-        replicas[1].process.send_signal(signal.SIGKILL)
-        replicas[1].process.wait()
-        count("replicas killed")
-        time.sleep(1)
-        replicas[1].start()
+        with away:
+            replicas[1].process.send_signal(signal.SIGKILL)
+            replicas[1].process.wait()
+            count("replicas killed")
+            time.sleep(1)
+            replicas[1].start()
+        time.sleep(3)
+        replicas[1].process.send_signal(signal.SIGSTOP)
+        time.sleep(6)
+        replicas[1].process.send_signal(signal.SIGCONT)
+        count("replicas stopped for six seconds")
+
+
+def outage(cluster, replicas):
+    """Nobody can get ready while the API server is away, so that no replica is killed meanwhile."""
+    time.sleep(SECONDS / 4)
+    with away:
+        cluster.go()
+        cluster.relabel("later", "baseline")
+        until, checked = time.time() + min(60, SECONDS / 3), 0
+        while time.time() < until:
+            known = replicas[0].ask("later", "1", True)
+            unknown = replicas[0].ask("made-meanwhile", "2", False)
+            # What is not known is refused, and said to be so.
+            good = known["allowed"] and not unknown["allowed"] and unknown["status"]["code"] == 500
+            count("answers right" if good else "answers wrong", 2)
+            checked += 2
+            time.sleep(0.5)
+        count("answers during the outage that were checked for it", checked)
+        cluster.come()
+    # Pauses grow to 15 s.
+    until = time.time() + 60
+    while replicas[0].ask("later", "3", True)["allowed"]:
+        if time.time() > until:
+            return count("changes not seen after the outage")
+        time.sleep(0.1)
+    count("changes seen after the outage")
 
 
 with tempfile.TemporaryDirectory() as directory:
     os.mkdir(f"{directory}/first")
     issue(f"{directory}/first", "replica")
     os.symlink(f"{directory}/first", f"{directory}/live")
-    labels = {"pod-security.kubernetes.io/enforce": "baseline"}
-    with open(f"{directory}/cluster.json", "w") as f:
-        json.dump({"apiVersion": "v1", "kind": "NamespaceList", "items": [{"metadata": {"name": "shop", "labels": labels}}]}, f)
-    replicas = [Replica(directory), Replica(directory)]
+    cluster, away = Cluster(), threading.Lock()
+    with open(f"{directory}/kubeconfig", "w") as f:
+        json.dump({"apiVersion": "v1", "kind": "Config", "current-context": "x", "users": [{"name": "x", "user": {}}],
+                   "clusters": [{"name": "x", "cluster": {"server": f"http://127.0.0.1:{cluster.port}"}}],
+                   "contexts": [{"name": "x", "context": {"cluster": "x", "user": "x"}}]}, f)
+    replicas = [Replica(directory, lambda: open("/dev/full", "wb")), Replica(directory, lambda: os.pipe()[1])]
+    end = time.time() + SECONDS
     jobs = [(honest, replicas)] * 6 + [(slow, replicas), (rude, replicas), (rude, replicas), (rotate, directory), (kill, replicas)]
     threads = [threading.Thread(target=job, args=(on,), daemon=True) for job, on in jobs]
+    threads.append(threading.Thread(target=outage, args=(cluster, replicas), daemon=True))
     for thread in threads:
         thread.start()
     memory = []
@@ -196,7 +342,7 @@ with tempfile.TemporaryDirectory() as directory:
         memory.append(replicas[0].resident())
         time.sleep(0.5)
     for thread in threads:
-        thread.join(30)
+        thread.join(90)
     third = len(memory) // 3
     memory_kb = {"after a third": max(memory[:third] or [0]), "at the end": max(memory[-third:] or [0])}
     alive = replicas[0].process.poll() is None
@@ -205,5 +351,6 @@ with tempfile.TemporaryDirectory() as directory:
     ended = [replica.process.wait(40) for replica in replicas]
 print(json.dumps({"seconds": SECONDS, "counts": dict(sorted(counts.items())), "residentKb": memory_kb, "exit": ended}, indent=2))
 grown = memory_kb["at the end"] > memory_kb["after a third"] * 1.25 + 2048
-bad = counts["answers wrong"] or counts["requests lost"] or not counts["answers right"] or not alive or any(ended) or grown
+seen = counts["changes seen after the outage"] and not counts["changes not seen after the outage"]
+bad = counts["answers wrong"] or counts["requests lost"] or not counts["answers right"] or not alive or any(ended) or grown or not seen
 sys.exit(1 if bad else 0)

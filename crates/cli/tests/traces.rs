@@ -4,6 +4,7 @@
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
@@ -41,6 +42,44 @@ fn collector() -> (SocketAddr, Receiver<(String, Value)>) {
     (address, received)
 }
 
+/// The same with a certificate: who does not trust it gets no further than the greeting. Also returns the certificate.
+fn secure_collector() -> (SocketAddr, Receiver<String>, String) {
+    let key = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    let private = rustls::pki_types::PrivateKeyDer::try_from(key.signing_key.serialize_der()).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![key.cert.der().clone()], private)
+        .unwrap();
+    let (config, listener) = (Arc::new(config), TcpListener::bind("127.0.0.1:0").unwrap());
+    let address = listener.local_addr().unwrap();
+    let (send, received) = channel();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let connection = rustls::ServerConnection::new(Arc::clone(&config)).unwrap();
+            let mut reader = BufReader::new(rustls::StreamOwned::new(connection, stream.unwrap()));
+            let (mut head, mut length) = (String::new(), 0);
+            while reader.read_line(&mut head).is_ok_and(|read| read > 2) {
+                let line = head.lines().last().unwrap_or_default().to_lowercase();
+                if let Some(text) = line.strip_prefix("content-length: ") {
+                    length = text.parse().unwrap();
+                }
+            }
+            let mut body = vec![0; length];
+            if reader.read_exact(&mut body).is_ok() && length > 0 {
+                let _ =
+                    reader.get_mut().write_all(b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 2\r\n\r\n{}");
+                let _ = send.send(String::from_utf8(body).unwrap());
+            } else {
+                let _ = send.send("nothing".to_owned());
+            }
+        }
+    });
+    (address, received, key.cert.pem())
+}
+
 struct Served {
     child: Child,
     address: SocketAddr,
@@ -48,9 +87,14 @@ struct Served {
 
 impl Served {
     fn start(collector: SocketAddr) -> Self {
+        Self::tracing(&[("OTEL_EXPORTER_OTLP_ENDPOINT", &format!("http://{collector}"))])
+    }
+
+    fn tracing(variables: &[(&str, &str)]) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_ringfence"))
             .args(["serve", "--listen", "127.0.0.1:0", "--insecure-http", "--cluster", "examples/cluster/cluster.yaml"])
-            .env("OTEL_EXPORTER_OTLP_ENDPOINT", format!("http://{collector}"))
+            .args(["--drain-delay", "0"])
+            .envs(variables.iter().copied())
             .env("OTEL_EXPORTER_OTLP_HEADERS", "authorization=Bearer%20token")
             .env("OTEL_SERVICE_NAME", "admission")
             .current_dir(std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../.."))
@@ -69,6 +113,13 @@ impl Served {
         };
         std::thread::spawn(move || std::io::copy(&mut said, &mut std::io::sink()));
         Self { child, address }
+    }
+
+    /// Tells it to end, and waits until it has.
+    fn end(mut self) {
+        let pid = self.child.id().to_string();
+        assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+        assert_eq!(self.child.wait().unwrap().code(), Some(0));
     }
 
     fn send(&self, method: &str, path: &str, body: &str) -> String {
@@ -140,4 +191,35 @@ fn reviews_do_without_a_collector() {
     }
     let metrics = server.send("GET", "/metrics", "");
     assert!(metrics.contains("ringfence_trace_spans_total{result=\"sent\"} 0"), "{metrics}");
+}
+
+#[test]
+fn the_last_spans_are_sent_before_the_server_ends() {
+    let (collector, received) = collector();
+    let server = Served::start(collector);
+    server.review();
+    // Spans wait seconds for others, unless it is the end.
+    server.end();
+    let (_, request) = received.recv_timeout(PATIENCE).unwrap();
+    assert!(request.to_string().contains("\"/validate\""), "{request}");
+}
+
+#[test]
+fn a_collector_is_trusted_by_the_authority_that_is_named_alone() {
+    let (collector, received, pem) = secure_collector();
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("ca.crt");
+    std::fs::write(&file, pem).unwrap();
+    let endpoint = format!("https://localhost:{}", collector.port());
+    let certificate = ("OTEL_EXPORTER_OTLP_CERTIFICATE", file.to_str().unwrap());
+    let server = Served::tracing(&[("OTEL_EXPORTER_OTLP_ENDPOINT", &endpoint), certificate]);
+    server.review();
+    server.end();
+    let body = received.recv_timeout(PATIENCE).unwrap();
+    assert!(body.contains("\"/validate\""), "{body}");
+
+    let server = Served::tracing(&[("OTEL_EXPORTER_OTLP_ENDPOINT", &endpoint)]);
+    server.review();
+    server.end();
+    assert_eq!(received.recv_timeout(PATIENCE).unwrap(), "nothing");
 }

@@ -62,9 +62,13 @@ impl App {
         self.draining.store(true, Relaxed);
     }
 
+    pub(crate) fn is_draining(&self) -> bool {
+        self.draining.load(Relaxed)
+    }
+
     /// Why no request should be sent here.
     pub(crate) fn not_ready(&self) -> Option<&'static str> {
-        if self.draining.load(Relaxed) {
+        if self.is_draining() {
             return Some("shutting down");
         }
         if self.kept.as_ref().is_some_and(|kept| !kept.is_known()) {

@@ -199,6 +199,10 @@ impl Site for PageSite {
         reply
     }
 
+    fn is_draining(&self) -> bool {
+        self.app.is_draining()
+    }
+
     fn metrics(&self) -> &Metrics {
         &self.app.metrics
     }

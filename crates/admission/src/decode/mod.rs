@@ -9,6 +9,7 @@ mod typed;
 pub(crate) use gvk::unregistered;
 pub use gvk::{GroupVersionKind, identify};
 use json::Json;
+use k8s_openapi::api::core::v1::Pod;
 pub(crate) use registered::is_registered;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -34,6 +35,12 @@ pub fn decode<T: DeserializeOwned>(json: &str) -> Result<T, DecodeError> {
     }
     let json: Json = serde_json::from_str(json).map_err(|error| DecodeError(error.to_string()))?;
     typed::decode(&json)
+}
+
+/// A pod with what Pod Security reads of it. The rest is left out, unless that makes a difference to whether the pod can
+/// be decoded at all.
+pub fn decode_pod(json: &str) -> Result<Pod, DecodeError> {
+    sieve::pod(json).map_or_else(|| decode(json), Ok)
 }
 
 /// The same for types whose serde implementation takes a list for their fields in order, which Go never does.

@@ -241,6 +241,8 @@ fn serve(args: &Args, pod_security: PodSecurity, cluster: From) -> Result<(), Bo
         source: args.cluster.dumps_in_words(),
         is_watched: matches!(cluster, From::Running(_)),
     };
+    // What they need of files is read before there are none.
+    let traces = Traces::from_environment(|name| std::env::var(name).ok());
     let shut = shut_in(args, &cluster, tls.as_ref())?;
     log::start(args.log_format, args.log_level);
     if let Some(Shut { landlock, seccomp_instructions }) = shut {
@@ -249,9 +251,9 @@ fn serve(args: &Args, pod_security: PodSecurity, cluster: From) -> Result<(), Bo
         tracing::warn!("not shut in: --no-sandbox");
     }
     // Reviews matter more than traces: where these are set up wrongly, there are none.
-    match Traces::from_environment(|name| std::env::var(name).ok()) {
+    match traces {
         Ok(traces) => settings.traces = traces,
-        Err(error) => tracing::warn!(%error, "there are no traces"),
+        Err(error) => tracing::warn!(error = %chain(&error), "there are no traces"),
     }
     if let Some(traces) = &settings.traces {
         tracing::info!(?traces, "sending traces");

@@ -5,7 +5,7 @@ use super::template::template;
 use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 use ringfence_admission::cluster::Alike;
-use ringfence_admission::decode::{DecodeError, decode};
+use ringfence_admission::decode::{DecodeError, decode_pod};
 use ringfence_admission::pod_security::Owner;
 use serde_json::value::RawValue;
 use std::collections::{BTreeMap, HashMap};
@@ -81,7 +81,7 @@ impl Store for Pods {
     }
 
     fn put(&self, object: &RawValue) -> Result<(), DecodeError> {
-        let pod: Pod = decode(object.get())?;
+        let pod = decode_pod(object.get())?;
         let (namespace, name) =
             (pod.metadata.namespace.clone().unwrap_or_default(), pod.metadata.name.clone().unwrap_or_default());
         let owner = Owner::of(&pod);

@@ -7,6 +7,7 @@ use crate::settings::{Limits, Settings};
 use crate::tls::Identity;
 use hyper::Request;
 use hyper::body::Incoming;
+use hyper::header::{CONNECTION, HeaderValue};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
@@ -34,6 +35,9 @@ pub(crate) trait Site: Send + Sync + 'static {
 
     /// How many connections to it are open.
     fn open(&self) -> &AtomicU64;
+
+    /// Whether everybody is to turn elsewhere.
+    fn is_draining(&self) -> bool;
 }
 
 /// Serves until `end` says so, then lets everything that is under way finish. Without an identity there is no TLS.
@@ -133,9 +137,14 @@ async fn converse(
     let service = {
         let (site, activity) = (Arc::clone(&site), Arc::clone(&activity));
         service_fn(move |request| {
-            let (site, under_way) = (Arc::clone(&site), activity.begin(request.version() == hyper::Version::HTTP_2));
+            let is_http2 = request.version() == hyper::Version::HTTP_2;
+            let (site, under_way) = (Arc::clone(&site), activity.begin(is_http2));
             async move {
-                let reply = site.answer(&limits, request).await;
+                let mut reply = site.answer(&limits, request).await;
+                // HTTP/2 has a goodbye of its own. Without one, a connection could be closed on who is about to ask.
+                if !is_http2 && site.is_draining() {
+                    reply.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+                }
                 drop(under_way);
                 Ok::<_, std::convert::Infallible>(reply)
             }

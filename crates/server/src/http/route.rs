@@ -25,6 +25,10 @@ impl Site for App {
     fn open(&self) -> &AtomicU64 {
         &self.metrics.connections
     }
+
+    fn is_draining(&self) -> bool {
+        self.is_draining()
+    }
 }
 
 async fn answer(app: &App, limits: &Limits, request: Request<Incoming>) -> Reply {

@@ -72,7 +72,11 @@ impl Exporter {
         let counts = Arc::new(Counts::default());
         let begins = Arc::new(Tracer::new(traces.sampler, send, Arc::clone(&counts.dropped)));
         let mut roots = RootCertStore::empty();
-        if traces.endpoint.scheme_str() == Some("https") {
+        if let Some(authorities) = &traces.authorities {
+            for authority in authorities {
+                roots.add(authority.clone())?;
+            }
+        } else if traces.endpoint.scheme_str() == Some("https") {
             roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
         }
         let provider = Arc::new(rustls::crypto::ring::default_provider());

@@ -5,7 +5,10 @@
 use super::sampler::Sampler;
 use hyper::Uri;
 use hyper::header::{HeaderName, HeaderValue};
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::{self, PemObject as _};
 use std::fmt;
+use std::path::PathBuf;
 
 /// Where traces are sent, and which.
 #[derive(Clone)]
@@ -16,6 +19,8 @@ pub struct Traces {
     pub(crate) sampler: Sampler,
     /// Attributes of the resource, `service.name` among them.
     pub(crate) resource: Vec<(String, String)>,
+    /// Whom a collector's certificate has to be from; the system's authorities, if nothing is said.
+    pub(crate) authorities: Option<Vec<CertificateDer<'static>>>,
 }
 
 /// Without the headers, which may be credentials.
@@ -28,7 +33,7 @@ impl fmt::Debug for Traces {
 }
 
 /// Why there are no traces although some are wanted.
-#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[derive(Debug, thiserror::Error)]
 pub enum TraceError {
     /// The URL cannot be used. It is not repeated, since it may hold credentials.
     #[error("{0} is no http or https URL")]
@@ -44,15 +49,37 @@ pub enum TraceError {
     /// A header cannot be sent.
     #[error("{0} has a header that cannot be sent")]
     Header(&'static str),
+    /// The collector's authority cannot be read.
+    #[error("cannot read {name} ({})", path.display())]
+    Certificate {
+        /// The variable.
+        name: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: pem::Error,
+    },
+    /// The collector's authority is none.
+    #[error("{name} ({}) has no certificate", path.display())]
+    NoCertificate {
+        /// The variable.
+        name: &'static str,
+        /// The file.
+        path: PathBuf,
+    },
 }
 
 const ENDPOINT: &str = "OTEL_EXPORTER_OTLP_ENDPOINT";
 const TRACES_ENDPOINT: &str = "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT";
 const HEADERS: &str = "OTEL_EXPORTER_OTLP_HEADERS";
 const TRACES_HEADERS: &str = "OTEL_EXPORTER_OTLP_TRACES_HEADERS";
+const CERTIFICATE: &str = "OTEL_EXPORTER_OTLP_CERTIFICATE";
+const TRACES_CERTIFICATE: &str = "OTEL_EXPORTER_OTLP_TRACES_CERTIFICATE";
 
 impl Traces {
-    /// Reads the environment. `None` if no endpoint is named, or traces are turned off.
+    /// Reads the environment, and the certificate that it names. `None` if no endpoint is named, or traces are turned
+    /// off.
     pub fn from_environment(variable: impl Fn(&str) -> Option<String>) -> Result<Option<Self>, TraceError> {
         let get = |name: &str| variable(name).map(|text| text.trim().to_owned()).filter(|text| !text.is_empty());
         let off = get("OTEL_SDK_DISABLED").is_some_and(|text| text.eq_ignore_ascii_case("true"))
@@ -97,7 +124,22 @@ impl Traces {
         if resource.iter().all(|(key, _)| key != "service.name") {
             resource.push(("service.name".to_owned(), "ringfence".to_owned()));
         }
-        Ok(Some(Self { endpoint, headers, sampler, resource }))
+        let authorities = match (get(TRACES_CERTIFICATE), get(CERTIFICATE)) {
+            (Some(path), _) => Some(authorities(TRACES_CERTIFICATE, path.into())?),
+            (None, Some(path)) => Some(authorities(CERTIFICATE, path.into())?),
+            (None, None) => None,
+        };
+        Ok(Some(Self { endpoint, headers, sampler, resource, authorities }))
+    }
+}
+
+/// Reads a PEM file of certificates.
+fn authorities(name: &'static str, path: PathBuf) -> Result<Vec<CertificateDer<'static>>, TraceError> {
+    let found = CertificateDer::pem_file_iter(&path).and_then(Iterator::collect::<Result<Vec<_>, _>>);
+    match found {
+        Ok(found) if found.is_empty() => Err(TraceError::NoCertificate { name, path }),
+        Ok(found) => Ok(found),
+        Err(source) => Err(TraceError::Certificate { name, path, source }),
     }
 }
 

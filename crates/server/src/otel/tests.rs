@@ -48,6 +48,23 @@ fn what_cannot_be_done_is_said_without_secrets() {
 }
 
 #[test]
+fn a_collectors_authority_is_read_from_a_file_or_there_are_no_traces() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = |name: &str, text: &str| {
+        let path = directory.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let key = rcgen::generate_simple_self_signed(["collector".to_owned()]).unwrap();
+    let (good, empty) = (file("good", &key.cert.pem()), file("empty", "nothing"));
+    let of =
+        |path: &str| traces(&[("OTEL_EXPORTER_OTLP_ENDPOINT", "https://x"), ("OTEL_EXPORTER_OTLP_CERTIFICATE", path)]);
+    assert_eq!(of(&good).unwrap().unwrap().authorities.unwrap().len(), 1);
+    assert!(of(&empty).unwrap_err().to_string().ends_with("has no certificate"));
+    assert!(of("/nowhere").unwrap_err().to_string().starts_with("cannot read OTEL_EXPORTER_OTLP_CERTIFICATE"));
+}
+
+#[test]
 fn a_service_is_named_by_its_own_variable_first() {
     let of = |more: &[(&str, &str)]| {
         let all: Vec<_> = [("OTEL_EXPORTER_OTLP_ENDPOINT", "http://x")].iter().chain(more).copied().collect();

@@ -34,3 +34,11 @@ many:
 # Random pods under the built-in launcher and under runc: just pods 500 1
 pods number="500" seed="1":
     RINGFENCE_PODS={{number}} RINGFENCE_SEED={{seed}} cargo test -p ringfence --test random_pods -- --nocapture
+
+# The container image for every architecture that has a binary under target/: just image registry.example.com/ringfence:0.1.0
+image name:
+    deploy/image/build {{name}} target/*-unknown-linux-gnu/dist/ringfence
+
+# Boot a machine of the binary's architecture and run its tests: just vm target/release/ringfence
+vm binary *tests:
+    tests/vm/run {{binary}} {{tests}}

@@ -6,12 +6,15 @@ use std::os::fd::{AsRawFd, BorrowedFd};
 use rustix::fs::Mode;
 use rustix::io::{self, Errno};
 
+/// The same number on every architecture (Linux 6.6, `include/uapi/asm-generic/unistd.h`); libc lacks it on aarch64.
+const SYS_FCHMODAT2: libc::c_long = 452;
+
 /// Sets the mode of what an `O_PATH` descriptor stands for. Linux before 6.6 lacks the call; there the descriptor's
 /// entry in `/proc` leads to the same file.
 pub(crate) fn chmod_handle(fd: BorrowedFd<'_>, mode: Mode) -> io::Result<()> {
     // SAFETY: the path is a constant C string that the call only reads; the rest are numbers.
     let result = unsafe {
-        libc::syscall(libc::SYS_fchmodat2, fd.as_raw_fd(), c"".as_ptr(), mode.as_raw_mode(), libc::AT_EMPTY_PATH)
+        libc::syscall(SYS_FCHMODAT2, fd.as_raw_fd(), c"".as_ptr(), mode.as_raw_mode(), libc::AT_EMPTY_PATH)
     };
     match super::check(result) {
         Ok(_) => Ok(()),

@@ -13,9 +13,8 @@ const SYS_FCHMODAT2: libc::c_long = 452;
 /// entry in `/proc` leads to the same file.
 pub(crate) fn chmod_handle(fd: BorrowedFd<'_>, mode: Mode) -> io::Result<()> {
     // SAFETY: the path is a constant C string that the call only reads; the rest are numbers.
-    let result = unsafe {
-        libc::syscall(SYS_FCHMODAT2, fd.as_raw_fd(), c"".as_ptr(), mode.as_raw_mode(), libc::AT_EMPTY_PATH)
-    };
+    let result =
+        unsafe { libc::syscall(SYS_FCHMODAT2, fd.as_raw_fd(), c"".as_ptr(), mode.as_raw_mode(), libc::AT_EMPTY_PATH) };
     match super::check(result) {
         Ok(_) => Ok(()),
         // Filters from before the call forbid it instead.

@@ -416,7 +416,7 @@ fn a_command_line_and_its_pod_are_proved_to_be_equal() {
 
 #[test]
 fn a_named_volume_stays_for_the_next_container() {
-    if !rustix::process::geteuid().is_root() {
+    if !ringfence_runtime::observe::is_privileged() {
         println!("skipped: needs root");
         return;
     }

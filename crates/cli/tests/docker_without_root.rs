@@ -30,7 +30,7 @@ fn refused(image: &Path, flags: &[&str]) -> String {
 
 /// Whether this is a user without privilege, and has subordinate IDs; `None` for root, for whom these tests are not.
 fn subordinate() -> Option<bool> {
-    if rustix::process::geteuid().is_root() {
+    if ringfence_runtime::observe::is_privileged() {
         println!("passed over by root");
         return None;
     }
@@ -162,10 +162,10 @@ const ALL: [&str; 5] = [
 
 #[test]
 fn a_user_without_subordinate_ids() {
-    common::again_without_root(false, &ALL);
+    common::again_without_root(common::Caller::User, &ALL);
 }
 
 #[test]
 fn a_user_with_subordinate_ids() {
-    common::again_without_root(true, &ALL);
+    common::again_without_root(common::Caller::UserWithIds, &ALL);
 }

@@ -353,7 +353,7 @@ fn a_layer_that_a_container_uses_is_not_removed() {
 
 #[test]
 fn a_full_disk_is_an_error_and_leaves_nothing_half_done() {
-    if !has(&TOOLS) || !rustix::process::geteuid().is_root() {
+    if !has(&TOOLS) || !ringfence_runtime::observe::is_privileged() {
         eprintln!("skipped: mounting takes root");
         return;
     }
@@ -379,7 +379,7 @@ fn a_full_disk_is_an_error_and_leaves_nothing_half_done() {
 
 #[test]
 fn a_layer_that_does_not_fit_on_the_disk_leaves_nothing_and_unpacks_later() {
-    if !has(&["tar", "gzip"]) || !rustix::process::geteuid().is_root() {
+    if !has(&["tar", "gzip"]) || !ringfence_runtime::observe::is_privileged() {
         eprintln!("skipped: mounting takes root");
         return;
     }
@@ -432,7 +432,7 @@ fn a_layer_that_does_not_fit_on_the_disk_leaves_nothing_and_unpacks_later() {
 
 #[test]
 fn a_user_without_privilege_has_a_store_and_overlays_too() {
-    if !has(&["tar", "setpriv"]) || !rustix::process::geteuid().is_root() {
+    if !has(&["tar", "setpriv"]) || !ringfence_runtime::observe::is_privileged() {
         eprintln!("skipped: becoming another user takes root");
         return;
     }

@@ -4,7 +4,7 @@
 
 mod common;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use common::{Ran, ringfence};
@@ -59,12 +59,7 @@ fn wait_until(what: &str, mut done: impl FnMut() -> bool) {
 }
 
 fn state_dir(id: &str) -> PathBuf {
-    if rustix::process::geteuid().is_root() {
-        return Path::new("/run/ringfence").join(id);
-    }
-    let runtime = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from).filter(|dir| dir.is_dir());
-    let own = || std::env::temp_dir().join(format!("ringfence-{}", rustix::process::geteuid().as_raw()));
-    runtime.map_or_else(own, |dir| dir.join("ringfence")).join(id)
+    ringfence_runtime::state::base_dir().unwrap().join(id)
 }
 
 #[test]
@@ -208,7 +203,8 @@ fn a_terminal_is_one_of_the_containers_own() {
 
 /// Whether containers can have more than one user here; says so otherwise.
 fn has_users() -> bool {
-    let missing = if rustix::process::geteuid().is_root() { None } else { ringfence_runtime::subordinate::missing() };
+    let missing =
+        if ringfence_runtime::observe::is_privileged() { None } else { ringfence_runtime::subordinate::missing() };
     if let Some(why) = &missing {
         println!("skipped: {why}");
     }
@@ -305,37 +301,47 @@ fn files_of_all_users_are_removed_however_the_pod_ends() {
 
 #[test]
 fn all_of_it_holds_for_a_user_without_privilege_too() {
-    common::again_without_root(
-        false,
-        &[
-            "a_pod_that_is_left_running_is_shown_entered_read_and_removed",
-            "a_supervisor_that_is_killed_leaves_nothing_and_is_not_shown",
-            "a_pod_that_has_ended_stays_with_its_logs_until_it_is_removed",
-            "a_pod_that_is_removed_has_its_time_to_end",
-            "init_containers_come_first_and_one_that_fails_is_the_pods_end",
-            "a_command_gets_what_the_container_has_and_nothing_else",
-            "a_terminal_is_one_of_the_containers_own",
-        ],
-    );
+    common::again_without_root(common::Caller::User, &OF_ONE_USER);
 }
+
+#[test]
+fn all_of_it_holds_for_root_of_a_user_namespace_too() {
+    common::again_without_root(common::Caller::NamespaceRoot, &OF_ONE_USER);
+}
+
+/// What takes no other users.
+const OF_ONE_USER: [&str; 7] = [
+    "a_pod_that_is_left_running_is_shown_entered_read_and_removed",
+    "a_supervisor_that_is_killed_leaves_nothing_and_is_not_shown",
+    "a_pod_that_has_ended_stays_with_its_logs_until_it_is_removed",
+    "a_pod_that_is_removed_has_its_time_to_end",
+    "init_containers_come_first_and_one_that_fails_is_the_pods_end",
+    "a_command_gets_what_the_container_has_and_nothing_else",
+    "a_terminal_is_one_of_the_containers_own",
+];
 
 #[test]
 fn a_user_with_subordinate_ids_has_what_root_has() {
-    common::again_without_root(
-        true,
-        &[
-            "a_pod_that_is_left_running_is_shown_entered_read_and_removed",
-            "a_command_gets_what_the_container_has_and_nothing_else",
-            "a_terminal_is_one_of_the_containers_own",
-            "users_and_groups_of_the_containers_are_as_declared",
-            "files_of_all_users_are_removed_however_the_pod_ends",
-        ],
-    );
+    common::again_without_root(common::Caller::UserWithIds, &OF_USERS);
 }
 
 #[test]
+fn root_of_a_user_namespace_with_users_has_what_root_has() {
+    common::again_without_root(common::Caller::NamespaceRootWithIds, &OF_USERS);
+}
+
+/// What takes users.
+const OF_USERS: [&str; 5] = [
+    "a_pod_that_is_left_running_is_shown_entered_read_and_removed",
+    "a_command_gets_what_the_container_has_and_nothing_else",
+    "a_terminal_is_one_of_the_containers_own",
+    "users_and_groups_of_the_containers_are_as_declared",
+    "files_of_all_users_are_removed_however_the_pod_ends",
+];
+
+#[test]
 fn an_ephemeral_container_runs_when_it_is_asked_for_and_its_mounts_are_as_declared() {
-    if !rustix::process::geteuid().is_root() {
+    if !ringfence_runtime::observe::is_privileged() {
         println!("skipped: needs root, to mount something below a hostPath");
         return;
     }

@@ -13,7 +13,7 @@ use serde_json::json;
 const WALKTHROUGH: &str = "examples/walkthrough";
 
 fn is_root() -> bool {
-    rustix::process::geteuid().is_root()
+    ringfence_runtime::observe::is_privileged()
 }
 
 #[test]

@@ -13,7 +13,7 @@ use common::{lines, ringfence};
 
 /// Root can give files to any group, another user only to its own.
 fn group() -> u32 {
-    if rustix::process::geteuid().is_root() { 4711 } else { rustix::process::getegid().as_raw() }
+    if ringfence_runtime::observe::is_privileged() { 4711 } else { rustix::process::getegid().as_raw() }
 }
 
 fn plant(root: &Path, directories: usize, files: usize) {
@@ -113,7 +113,7 @@ fn a_file_with_a_name_elsewhere_is_warned_about_and_can_be_refused() {
 
 #[test]
 fn what_is_mounted_in_a_volume_is_passed_over_and_said() {
-    if !rustix::process::geteuid().is_root() {
+    if !ringfence_runtime::observe::is_privileged() {
         eprintln!("needs root, to mount: skipped");
         return;
     }
@@ -153,7 +153,7 @@ const BEHIND: &str = "---\napiVersion: v1\nkind: PersistentVolumeClaim\nmetadata
 
 #[test]
 fn a_claim_gets_the_directory_that_is_given_for_it_with_the_pods_group() {
-    if !rustix::process::geteuid().is_root() {
+    if !ringfence_runtime::observe::is_privileged() {
         println!("skipped: needs root");
         return;
     }

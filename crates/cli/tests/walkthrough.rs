@@ -56,7 +56,7 @@ fn a_line_may_leave_something_open() {
 
 #[test]
 fn the_page_runs_as_it_is_written() {
-    if !rustix::process::geteuid().is_root()
+    if !ringfence_runtime::observe::is_privileged()
         && let Some(why) = ringfence_runtime::subordinate::missing()
     {
         println!("skipped: {why}");
@@ -67,7 +67,7 @@ fn the_page_runs_as_it_is_written() {
     assert!(steps.len() >= 10, "{steps:?}");
     // Named as the page has it, and in a /run or a TMPDIR of its own: other tests have pods, too.
     let own = tempfile::tempdir().unwrap();
-    let is_root = rustix::process::geteuid().is_root();
+    let is_root = ringfence_runtime::observe::is_privileged();
     let mut shell = if is_root {
         let mut shell = Command::new("unshare");
         shell.args(["--mount", "--propagation", "private", "sh"]);
@@ -94,7 +94,7 @@ fn the_page_runs_as_it_is_written() {
             script += &format!("{} <<'TYPED'\n{}\nTYPED\n", step.command, step.typed.join("\n"));
         }
     }
-    let base = if is_root { "/run/ringfence" } else { "$TMPDIR/ringfence-$(id -u)" };
+    let base = if is_root { "/run/ringfence" } else { "$TMPDIR/ringfence-*" };
     script += &format!("echo '=== end'; ls -A {base}\n");
     shell.stdin.take().unwrap().write_all(script.as_bytes()).unwrap();
     let output = shell.wait_with_output().unwrap();
@@ -114,5 +114,10 @@ fn the_page_runs_as_it_is_written() {
 
 #[test]
 fn a_user_with_subordinate_ids_sees_the_same() {
-    common::again_without_root(true, &["the_page_runs_as_it_is_written"]);
+    common::again_without_root(common::Caller::UserWithIds, &["the_page_runs_as_it_is_written"]);
+}
+
+#[test]
+fn root_of_a_user_namespace_sees_the_same() {
+    common::again_without_root(common::Caller::NamespaceRootWithIds, &["the_page_runs_as_it_is_written"]);
 }

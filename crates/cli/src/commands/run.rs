@@ -381,11 +381,11 @@ impl Run<'_> {
         }
         let Some(why) = subordinate::missing() else { return };
         super::warn(&format!(
-            "not root: the containers run in a user namespace of one user and keep the groups of the caller; fsGroup is not applied ({why})",
+            "not the machine's root: the containers run in a user namespace of one user and keep the groups of the caller; fsGroup is not applied ({why})",
         ));
         let user = chosen.first().and_then(|first| first.user.uid.get());
         if chosen.iter().any(|container| container.user.uid.get() != user) {
-            super::warn("not root: containers of another user than the first one's cannot be started");
+            super::warn("not the machine's root: containers of another user than the first one's cannot be started");
         }
     }
 }

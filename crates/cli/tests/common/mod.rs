@@ -102,15 +102,34 @@ pub fn busybox() -> Option<tempfile::TempDir> {
     Some(dir)
 }
 
-/// Runs the tests of this file that are named again, as a user without privilege: with subordinate IDs or without. Passed
-/// over by whoever is not root, who is such a user already, and where no user can have a user namespace. Afterwards nothing
-/// of the user's may be left.
+/// Somebody who has no privilege over the machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(dead_code, reason = "not every test file is for all of them")]
+pub enum Caller {
+    /// A user without subordinate IDs.
+    User,
+    /// A user with them.
+    UserWithIds,
+    /// Root of a user namespace that has nobody else, as `unshare -r` makes it.
+    NamespaceRoot,
+    /// Root of a user namespace with users, as in a rootless container.
+    NamespaceRootWithIds,
+}
+
+/// Runs the tests of this file that are named again, as somebody without privilege. Passed over by whoever is not root, who
+/// is somebody like that already, and where no user can have a user namespace. Afterwards nothing of the user's may be left.
 #[allow(dead_code, reason = "not every test file is for such a user")]
-pub fn again_without_root(subordinate: bool, tests: &[&str]) {
+pub fn again_without_root(caller: Caller, tests: &[&str]) {
     const USER: u32 = 65_534;
-    if !rustix::process::geteuid().is_root() {
+    if !ringfence_runtime::observe::is_privileged() {
         return;
     }
+    let subordinate = matches!(caller, Caller::UserWithIds | Caller::NamespaceRootWithIds);
+    let namespace: &[&str] = match caller {
+        Caller::User | Caller::UserWithIds => &[],
+        Caller::NamespaceRoot => &["unshare", "--user", "--map-root-user"],
+        Caller::NamespaceRootWithIds => &["unshare", "--user", "--map-root-user", "--map-auto"],
+    };
     let has = |program: &str| {
         let path = std::env::var_os("PATH").unwrap_or_default();
         std::env::split_paths(&path).any(|dir| dir.join(program).exists())
@@ -154,12 +173,13 @@ pub fn again_without_root(subordinate: bool, tests: &[&str]) {
         if ! [ -e /etc/subuid ] || ! [ -e /etc/subgid ]; then \
           cp -a /etc etc; touch etc/subuid etc/subgid; mount --bind etc /etc; fi; \
         mount --bind ids /etc/subuid; mount --bind ids /etc/subgid; \
-        exec setpriv --reuid=65534 --regid=65534 --clear-groups -- ./tests --show-output --exact \"$@\"";
+        exec setpriv --reuid=65534 --regid=65534 --clear-groups -- $NAMESPACE ./tests --show-output --exact \"$@\"";
     let output = Command::new("unshare")
         .args(["--mount", "--propagation", "private", "sh", "-c", script, "sh"])
         .arg(at)
         .args(tests)
         .env(COPIES, at)
+        .env("NAMESPACE", namespace.join(" "))
         .env("HOME", &home)
         .env("TMPDIR", &home)
         .env_remove("XDG_RUNTIME_DIR")

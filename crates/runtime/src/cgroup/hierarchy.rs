@@ -133,7 +133,7 @@ fn base(hierarchy: &Hierarchy, needed: &BTreeSet<Controller>) -> Result<PathBuf,
         return Ok(group.to_path_buf());
     }
     let mut candidates: Vec<&Path> = above(hierarchy).collect();
-    if rustix::process::geteuid().is_root() {
+    if crate::observe::is_machine_root() {
         candidates.reverse();
     }
     let mut why = None;

@@ -116,7 +116,7 @@ fn words(failure: &Failure) -> String {
         Failure::Io { source, .. } => {
             let source = source.to_string();
             let source = source.split(" (os error").next().unwrap_or(&source);
-            let hint = if rustix::process::geteuid().is_root() {
+            let hint = if crate::observe::is_machine_root() {
                 ""
             } else {
                 "; without root the caller needs a group of cgroup v2 that was handed to it, as by systemd-run --user --scope -p Delegate=yes"

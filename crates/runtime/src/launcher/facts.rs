@@ -99,6 +99,10 @@ pub(super) struct Facts {
     pub(super) selinux: bool,
     /// Whether the user namespace that is joined, if any, denies setgroups(2).
     pub(super) joined_denies_groups: bool,
+    /// Whether the launcher's own user namespace denies it, and so every one below.
+    pub(super) denies_groups: bool,
+    /// Whether the launcher's own user namespace is not the machine's.
+    pub(super) in_user_namespace: bool,
     /// The launcher's cgroup in each hierarchy of cgroup v1; empty on cgroup v2, and where nobody asks.
     pub(super) cgroups: Vec<Hierarchy>,
 }
@@ -132,6 +136,8 @@ impl Facts {
             let labels = process.selinux_label().as_ref().or(mount_label);
             facts.selinux = labels.is_some() && Path::new("/sys/fs/selinux/enforce").exists();
         }
+        facts.in_user_namespace = !crate::observe::in_initial_user_namespace();
+        facts.denies_groups = facts.in_user_namespace && denies_groups(Path::new("/proc/thread-self/ns/user"));
         facts.joined_denies_groups = joined_user(spec).is_some_and(|path| denies_groups(&path));
         if spec
             .mounts()

@@ -8,15 +8,8 @@ use oci_spec::runtime::{LinuxDevice, LinuxDeviceType};
 use ringfence_context::capability::CapSet;
 use ringfence_context::facts::{NodeCapabilities, NodeFacts};
 
-use super::parse_status;
+use super::{is_privileged, parse_status};
 use crate::spec::HostFacts;
-
-/// Whether this process has the privilege to set up a container without a user namespace of its own.
-pub fn is_privileged() -> bool {
-    // CAP_SYS_ADMIN in the namespaces of the machine, or at least in those that the caller calls its machine.
-    rustix::process::geteuid().is_root()
-        && own_status().is_some_and(|status| status.capabilities.effective.0 & (1 << 21) != 0)
-}
 
 /// What the node can give, from this process's point of view. `bounding` is what a container can get at all: within a
 /// user namespace that is made for it, everything.

@@ -53,7 +53,8 @@ pub(super) fn file(from: &Path, to: &Path) -> Result<(), RootfsError> {
 pub(super) fn attributes(from: &Path, to: &Path) -> Result<(), RootfsError> {
     let metadata = fs::symlink_metadata(from).map_err(io_error("look at", from))?;
     match std::os::unix::fs::lchown(to, Some(metadata.uid()), Some(metadata.gid())) {
-        Err(error) if error.kind() != io::ErrorKind::PermissionDenied => {
+        // Root of a user namespace may give them to whom the namespace has, and to nobody else.
+        Err(error) if !matches!(error.kind(), io::ErrorKind::PermissionDenied | io::ErrorKind::InvalidInput) => {
             return Err(io_error("change the owner of", to)(error));
         }
         _ => {}

@@ -9,21 +9,22 @@ use rustix::fs::{Mode, OFlags};
 
 use super::{StateError, io_error};
 
-/// The directory above the state directories: `/run/ringfence` for root, otherwise `$XDG_RUNTIME_DIR/ringfence`, and
-/// without one a directory of the user's own in the directory for temporary files.
+/// The directory above the state directories: `/run/ringfence` for the machine's root, otherwise
+/// `$XDG_RUNTIME_DIR/ringfence`, and without one a directory of the user's own in the directory for temporary files. Root
+/// of a user namespace has that of the user who it is outside.
 pub fn base_dir() -> Result<PathBuf, StateError> {
-    let uid = rustix::process::geteuid();
-    let path = if uid.is_root() {
+    let root = crate::observe::is_machine_root();
+    let path = if root {
         PathBuf::from("/run/ringfence")
     } else {
         match std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from) {
             Some(runtime) if runtime.is_absolute() && runtime.is_dir() => runtime.join("ringfence"),
-            _ => std::env::temp_dir().join(format!("ringfence-{}", uid.as_raw())),
+            _ => std::env::temp_dir().join(format!("ringfence-{}", crate::observe::outer_uid())),
         }
     };
     // /run is not there in some minimal root file systems.
     if let Some(parent) = path.parent()
-        && uid.is_root()
+        && root
     {
         fs::create_dir_all(parent).map_err(io_error("make", parent))?;
     }

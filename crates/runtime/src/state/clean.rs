@@ -22,7 +22,7 @@ pub(super) fn clean(dir: &Path, binary: &Path) -> io::Result<()> {
     unmount_below(dir)?;
     match remove(dir) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        Err(error) if error.kind() == io::ErrorKind::PermissionDenied && !rustix::process::geteuid().is_root() => {
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied && !crate::observe::is_machine_root() => {
             match Helper::of_all(binary) {
                 Ok(helper) => helper.remove(dir).map_err(io::Error::other),
                 // Then nothing can belong to any.

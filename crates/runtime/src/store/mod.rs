@@ -143,7 +143,7 @@ impl Store {
     /// Where the store is when nobody says: `/var/lib/ringfence` for root, otherwise `$XDG_DATA_HOME/ringfence` or
     /// `~/.local/share/ringfence`. `None` for a user without a home.
     pub fn default_root() -> Option<PathBuf> {
-        if rustix::process::geteuid().is_root() {
+        if crate::observe::is_machine_root() {
             return Some(PathBuf::from("/var/lib/ringfence"));
         }
         let dir = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());

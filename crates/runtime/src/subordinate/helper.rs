@@ -59,7 +59,7 @@ impl<'a> Helper<'a> {
         let namespace = if *mappings == ids.mappings(&[], &[]) {
             Namespace::All(ids.namespace.as_fd())
         } else {
-            Namespace::OfPod(launcher::user_namespace(mappings, true).map_err(HelperError::Namespace)?)
+            Namespace::OfPod(launcher::user_namespace(mappings, super::by_helpers()).map_err(HelperError::Namespace)?)
         };
         Ok(Self { namespace, binary })
     }

@@ -45,6 +45,9 @@ pub(crate) enum NoIds {
         /// Name or number.
         user: String,
     },
+    /// Root of a user namespace has the users and groups of it, and there are none but itself.
+    #[error("the user namespace that this runs in has a single user, or none of whom groups can be set")]
+    OneUser,
     /// The kernel or a helper program did not make the namespace.
     #[error("subordinate IDs could not be mapped")]
     Refused(#[source] StartError),
@@ -57,10 +60,15 @@ pub(crate) fn ids() -> Result<&'static Subordinate, &'static NoIds> {
         let (uid, gid) = find::ranges()?;
         let own = (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());
         let mappings = map::mappings(own, (&uid, &gid), &[], &[]);
-        let namespace = launcher::user_namespace(&mappings, true).map_err(NoIds::Refused)?;
+        let namespace = launcher::user_namespace(&mappings, by_helpers()).map_err(NoIds::Refused)?;
         Ok(Subordinate { own, uid, gid, namespace })
     })
     .as_ref()
+}
+
+/// Whether newuidmap(1) and newgidmap(1) have to write the mappings, because the caller may not.
+pub(crate) fn by_helpers() -> bool {
+    !crate::observe::is_namespace_root()
 }
 
 /// Why containers of a caller without privilege have a single user; `None` where they have more.

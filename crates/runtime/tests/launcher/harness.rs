@@ -44,7 +44,7 @@ pub(crate) struct Bed {
 }
 
 pub(crate) fn is_root() -> bool {
-    rustix::process::geteuid().is_root()
+    ringfence_runtime::observe::is_privileged()
 }
 
 /// The default capabilities of a container on Kubernetes.
@@ -70,7 +70,7 @@ pub(crate) fn default_capabilities() -> Capabilities {
 }
 
 impl Bed {
-    /// A container like a pod's, with a user namespace where the caller is not root; none if there is no busybox.
+    /// A container like a pod's, with a user namespace where the caller is not the machine's root; none if there is no busybox.
     pub(crate) fn new() -> Option<Self> {
         if !Path::new(BUSYBOX).exists() {
             println!("skipped: no {BUSYBOX} here (package busybox-static)");
@@ -78,7 +78,9 @@ impl Bed {
         }
         let directory = tempfile::tempdir().expect("a directory");
         fill(&directory.path().join("rootfs"));
-        let mut bed = Self { spec: spec(directory.path()), directory, keep: Vec::new(), engine: BuiltIn::new() };
+        // Where they cannot be dropped; who asks for that names another engine.
+        let engine = BuiltIn::new().keep_groups(!is_root());
+        let mut bed = Self { spec: spec(directory.path()), directory, keep: Vec::new(), engine };
         if !is_root() {
             bed.own_user_namespace(0);
         }

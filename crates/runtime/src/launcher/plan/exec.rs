@@ -47,7 +47,11 @@ impl Plan {
 
         let mut draft = Draft::default();
         let confined = into.joined.contains(&Kind::User);
-        let groups = if confined { !into.denies_groups } else { facts.has(crate::launcher::facts::SETGID) };
+        let groups = if confined {
+            !into.denies_groups
+        } else {
+            facts.has(crate::launcher::facts::SETGID) && !facts.denies_groups
+        };
         let mut keeper = Keeper {
             own: 0,
             container: 0,

@@ -21,7 +21,8 @@ pub(crate) struct Keeper {
     pub(crate) steps: Vec<Step>,
     pub(crate) mapping: Option<Mapping>,
     pub(crate) joined: usize,
-    /// Whether the container has a user namespace, made or joined, and so no power over devices and the host's files.
+    /// Whether the container has a user namespace, made, joined or the launcher's, and so no power over devices and the
+    /// host's files.
     pub(crate) confined: bool,
     /// Whether setgroups(2) is allowed there.
     pub(crate) groups: bool,
@@ -92,7 +93,7 @@ pub(super) fn plan(asked: &Asked<'_>, draft: &mut Draft) -> Result<Keeper, Start
     let groups = match &mapping {
         Some(mapping) => !mapping.deny_groups,
         None if joins(Kind::User) => !asked.facts.joined_denies_groups,
-        None => asked.facts.has(SETGID),
+        None => asked.facts.has(SETGID) && !asked.facts.denies_groups,
     };
     let mut steps = Vec::new();
     let mut step = |field: &str, action| steps.push(Step { field: field.to_owned(), action });
@@ -139,7 +140,7 @@ pub(super) fn plan(asked: &Asked<'_>, draft: &mut Draft) -> Result<Keeper, Start
         own,
         container: made & !Kind::User.flag(),
         steps,
-        confined: makes_user || joins(Kind::User),
+        confined: makes_user || joins(Kind::User) || asked.facts.in_user_namespace,
         groups,
         mapping,
         joined: joined.len(),
@@ -167,7 +168,7 @@ fn mapping(asked: &Asked<'_>) -> Result<Mapping, StartError> {
     // user_namespaces(7): without privilege, one line that maps the caller's own ID alone.
     let own = |lines: &[[u32; 3]], id: u32| matches!(lines, [[_, outside, 1]] if *outside == id);
     let alone = own(&uid, facts.uid) && own(&gid, facts.gid);
-    Ok(Mapping { deny_groups: !privileged && alone, helpers: !privileged && !alone, uid, gid })
+    Ok(Mapping { deny_groups: !privileged && alone || facts.denies_groups, helpers: !privileged && !alone, uid, gid })
 }
 
 fn lines(mappings: Option<&[LinuxIdMapping]>, field: &str) -> Result<Vec<[u32; 3]>, StartError> {
@@ -180,7 +181,7 @@ fn lines(mappings: Option<&[LinuxIdMapping]>, field: &str) -> Result<Vec<[u32; 3
 
 /// The mapping of a mount: its own, or the container's.
 pub(super) fn mount_mapping(asked: &Asked<'_>, mount: &Mount) -> Result<Mapping, StartError> {
-    if !asked.facts.has(SYS_ADMIN | SETUID | SETGID) {
+    if asked.facts.in_user_namespace || !asked.facts.has(SYS_ADMIN | SETUID | SETGID) {
         return Err(unsupported("an id-mapped mount (mounts)", CALLER));
     }
     let or_container = |own: &Option<Vec<LinuxIdMapping>>, container: &Option<Vec<LinuxIdMapping>>| {

@@ -249,7 +249,8 @@ impl Place {
 fn like(copy: impl AsFd, stat: &rustix::fs::Stat) -> io::Result<()> {
     let (uid, gid) = (Uid::from_raw(stat.st_uid), Gid::from_raw(stat.st_gid));
     match rustix::fs::chownat(&copy, c"", Some(uid), Some(gid), AtFlags::EMPTY_PATH) {
-        Ok(()) | Err(Errno::PERM) => {}
+        // EINVAL where the user namespace does not have the owner.
+        Ok(()) | Err(Errno::PERM | Errno::INVAL) => {}
         Err(errno) => return Err(errno.into()),
     }
     chmod(copy, Mode::from_raw_mode(stat.st_mode))

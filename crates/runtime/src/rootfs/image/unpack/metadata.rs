@@ -21,7 +21,8 @@ impl Unpacking {
         let (uid, gid) = (Uid::from_raw(entry.uid), Gid::from_raw(entry.gid));
         match rustix::fs::chownat(fd, c"", Some(uid), Some(gid), AtFlags::EMPTY_PATH) {
             Ok(()) => Ok(()),
-            Err(Errno::PERM) => {
+            // Root of a user namespace is told EINVAL of whom the namespace does not have.
+            Err(Errno::PERM | Errno::INVAL) => {
                 self.left_out.owners += 1;
                 Ok(())
             }

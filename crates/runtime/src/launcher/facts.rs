@@ -77,6 +77,7 @@ impl Kind {
 }
 
 /// What the launcher is.
+#[allow(clippy::struct_excessive_bools, reason = "independent facts, not states of one thing")]
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Facts {
     pub(super) uid: u32,

@@ -340,9 +340,12 @@ with tempfile.TemporaryDirectory() as directory:
     memory = []
     while time.time() < end:
         memory.append(replicas[0].resident())
+        if len(memory) % 120 == 0:
+            with lock:
+                print(f"{round(end - time.time())} s to go, {memory[-1]} kB resident, {json.dumps(counts)}", file=sys.stderr)
         time.sleep(0.5)
     for thread in threads:
-        thread.join(90)
+        thread.join(max(0, end + 90 - time.time()))
     third = len(memory) // 3
     memory_kb = {"after a third": max(memory[:third] or [0]), "at the end": max(memory[-third:] or [0])}
     alive = replicas[0].process.poll() is None

@@ -214,12 +214,10 @@ fn a_collector_is_trusted_by_the_authority_that_is_named_alone() {
     let certificate = ("OTEL_EXPORTER_OTLP_CERTIFICATE", file.to_str().unwrap());
     let server = Served::tracing(&[("OTEL_EXPORTER_OTLP_ENDPOINT", &endpoint), certificate]);
     server.review();
-    server.end();
     let body = received.recv_timeout(PATIENCE).unwrap();
     assert!(body.contains("\"/validate\""), "{body}");
 
     let server = Served::tracing(&[("OTEL_EXPORTER_OTLP_ENDPOINT", &endpoint)]);
     server.review();
-    server.end();
     assert_eq!(received.recv_timeout(PATIENCE).unwrap(), "nothing");
 }

@@ -27,7 +27,7 @@ const WAIT: Duration = Duration::from_secs(5);
 /// How long a collector may take.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// How long the end of the server may wait for the last spans.
-const LAST: Duration = Duration::from_secs(2);
+const LAST: Duration = Duration::from_secs(5);
 /// How often it is told that a collector does not answer.
 const TELL: Duration = Duration::from_mins(1);
 /// Of the answer nothing counts but its status.

@@ -130,12 +130,19 @@ class Replica:
         self.directory, self.port, self.log = directory, free_port(), log
         self.start()
 
-    def start(self):
+    def spawn(self):
         self.process = subprocess.Popen(
             [BINARY, "serve", "--listen", f"127.0.0.1:{self.port}", "--tls-cert", f"{self.directory}/live/tls.crt",
              "--tls-key", f"{self.directory}/live/tls.key", "--kubeconfig", f"{self.directory}/kubeconfig",
              "--drain-delay", "0", "--max-connections", "600", "--log-level", "debug"], stderr=self.log())
+
+    def start(self):
+        self.spawn()
         for _ in range(1200):
+            # It does not begin with a certificate that is of no use; whoever runs it tries again.
+            if self.process.poll() is not None:
+                count("starts refused for a useless certificate")
+                self.spawn()
             try:
                 connection = client(self.port)
                 connection.request("GET", "/readyz")

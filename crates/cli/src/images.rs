@@ -86,10 +86,7 @@ impl Images {
             // An archive of one image is that image, whatever it calls itself.
             let unpacked = unpack(&state, &format!("image-{i}"), path, None, args.store.limits())
                 .map_err(|source| ImagesError::Image { path: path.clone(), source })?;
-            if unpacked.left_out.devices > 0 {
-                let count = crate::commands::count(unpacked.left_out.devices as usize, "device node");
-                crate::commands::warn(&format!("image {}: {count} left out", path.display()));
-            }
+            crate::store::warn_of_left_out(&path.display().to_string(), &unpacked);
             images.push((name.clone(), unpacked));
         }
         Ok(Self { given: images, found: BTreeMap::new(), local, _state: Some(state) })

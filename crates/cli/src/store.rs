@@ -69,11 +69,33 @@ pub(crate) fn unpacked(store: &Store, resolved: &Resolved, limits: ImageLimits) 
     let image = store.unpack(resolved, limits, &mut |_| progress.step());
     progress.finish();
     let image = image?;
-    if image.left_out.devices > 0 {
-        let count = crate::commands::count(image.left_out.devices as usize, "device node");
-        crate::commands::warn(&format!("image {}: {count} left out", resolved.name));
-    }
+    warn_of_left_out(&resolved.name, &image);
     Ok(image)
+}
+
+/// Says what of an image is not there as the image has it.
+pub(crate) fn warn_of_left_out(name: &str, image: &Image) {
+    let count = |number: u64, what: &str| crate::commands::count(usize::try_from(number).unwrap_or(usize::MAX), what);
+    let left_out = image.left_out;
+    if left_out.devices > 0 {
+        crate::commands::warn(&format!("image {name}: {} left out", count(left_out.devices, "device node")));
+    }
+    if left_out.attributes > 0 {
+        let attributes = count(left_out.attributes, "attribute");
+        crate::commands::warn(&format!("image {name}: {attributes} of files left out, such as file capabilities"));
+    }
+    if left_out.owners > 0 {
+        let files = count(left_out.owners, "file");
+        let user = &*image.facts.user;
+        let user = match user.split(':').next() {
+            Some("" | "0" | "root") | None => String::new(),
+            Some(_) => format!("; USER {user} may find its own files closed"),
+        };
+        crate::commands::warn(&format!(
+            "image {name}: {files} of other users are root's in the container, because they were unpacked without \
+             root{user}"
+        ));
+    }
 }
 
 /// Every image that a workload's containers name.

@@ -99,6 +99,24 @@ impl Bed {
         root
     }
 
+    /// An image of one layer, in a layout: as it is, and as it is stored.
+    fn layout_of(&self, plain: &[u8], stored: &[u8], user: &str) -> PathBuf {
+        let layout = self.path("layout");
+        fs::create_dir_all(layout.join("blobs/sha256")).unwrap();
+        let blob = |bytes: &[u8]| {
+            fs::write(layout.join("blobs/sha256").join(&sha256(bytes)[7..]), bytes).unwrap();
+            json!({"digest": sha256(bytes), "size": bytes.len()})
+        };
+        let config = json!({"os": "linux", "architecture": architecture(), "config": {"User": user},
+            "rootfs": {"type": "layers", "diff_ids": [sha256(plain)]}});
+        let config = blob(config.to_string().as_bytes());
+        let manifest = json!({"schemaVersion": 2, "config": config, "layers": [blob(stored)]});
+        let index = json!({"schemaVersion": 2, "manifests": [blob(manifest.to_string().as_bytes())]});
+        fs::write(layout.join("index.json"), index.to_string()).unwrap();
+        fs::write(layout.join("oci-layout"), r#"{"imageLayoutVersion":"1.0.0"}"#).unwrap();
+        layout
+    }
+
     fn layer(&self, files: &[(&str, Option<&str>)]) -> Vec<u8> {
         let tree = tempfile::tempdir_in(self.dir.path()).unwrap();
         for (name, text) in files {
@@ -149,12 +167,23 @@ struct Registry {
 
 impl Registry {
     fn start(bed: &Bed, auth: &str) -> Self {
+        Self::with(bed, auth, "")
+    }
+
+    /// A registry that speaks TLS with these files of the directory, and wants certificates of this authority.
+    fn with_tls(bed: &Bed, certificates: &Path, clients: bool) -> Self {
+        let file = |name: &str| certificates.join(name).display().to_string();
+        let clients = if clients { format!(", clientcas: [{}]", file("ca.crt")) } else { String::new() };
+        Self::with(bed, "", &format!(", tls: {{certificate: {}, key: {}{clients}}}", file("tls.crt"), file("tls.key")))
+    }
+
+    fn with(bed: &Bed, auth: &str, http: &str) -> Self {
         let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let host = format!("127.0.0.1:{port}");
         let config = bed.path("registry.yml");
         let root = bed.path("registry");
         let text = format!(
-            "version: 0.1\nlog: {{level: error, accesslog: {{disabled: true}}}}\nstorage: {{filesystem: {{rootdirectory: {}}}}}\nhttp: {{addr: \"{host}\"}}\n{auth}",
+            "version: 0.1\nlog: {{level: error, accesslog: {{disabled: true}}}}\nstorage: {{filesystem: {{rootdirectory: {}}}}}\nhttp: {{addr: \"{host}\"{http}}}\n{auth}",
             root.display()
         );
         fs::write(&config, text).unwrap();
@@ -165,7 +194,7 @@ impl Registry {
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        for _ in 0..200 {
+        for _ in 0..1200 {
             if std::net::TcpStream::connect(&host).is_ok() {
                 break;
             }
@@ -285,6 +314,111 @@ fn a_registry_with_passwords_gives_nothing_without() {
     assert!(!String::from_utf8_lossy(&refused.stderr).contains("hunter2"));
 }
 
+/// An authority with a server's certificate for `address` and a client's, in a directory as `certs.d` has for a host.
+fn certificates(bed: &Bed, name: &str, address: &str) -> PathBuf {
+    let dir = bed.path(name);
+    fs::create_dir(&dir).unwrap();
+    let script = format!(
+        "set -e; new='-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes'
+         openssl req -x509 $new -keyout ca.key -out ca.crt -subj /CN=authority -days 3
+         printf 'subjectAltName=IP:{address}' > server.ext; printf 'extendedKeyUsage=clientAuth' > client.ext
+         for who in server client; do
+           openssl req $new -keyout $who.key -out $who.csr -subj /CN=$who
+           openssl x509 -req -in $who.csr -CA ca.crt -CAkey ca.key -CAcreateserial -days 2 -extfile $who.ext -out $who.pem
+         done
+         mv server.pem tls.crt; mv server.key tls.key; mv client.pem client.cert"
+    );
+    let made = Command::new("sh").args(["-c", &script]).current_dir(&dir).output().unwrap();
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    dir
+}
+
+/// What of it a client needs, below `certs` as for this host.
+fn trust(certificates: &Path, certs: &Path, host: &str, files: &[&str]) {
+    let dir = certs.join(host);
+    fs::create_dir_all(&dir).unwrap();
+    for file in files {
+        fs::copy(certificates.join(file), dir.join(file)).unwrap();
+    }
+}
+
+#[test]
+fn a_registry_s_certificate_is_verified_with_the_authorities_that_are_given() {
+    if !has(&["docker-registry", "skopeo", "tar", "openssl"]) {
+        return;
+    }
+    let bed = bed();
+    let made = certificates(&bed, "made", "127.0.0.1");
+    let registry = Registry::with_tls(&bed, &made, false);
+    let push = bed.path("push");
+    trust(&made, &push, "r", &["ca.crt"]);
+    let certs = push.join("r").display().to_string();
+    let with_tls = ["--dest-cert-dir", &certs, "--dest-tls-verify=true"];
+    registry.fill(&bed.layout("", architecture()), "team/app:1", &with_tls);
+    let name = format!("{}/team/app:1", registry.host);
+    let refused = bed.try_run(&["image", "pull", &name]);
+    let err = String::from_utf8_lossy(&refused.stderr);
+    assert_eq!(refused.status.code(), Some(2), "{err}");
+    // Named as insecure or not: what it says is in TLS, and nobody knows who it is.
+    assert!(err.contains(&format!("certs.d/{}/ca.crt", registry.host)), "{err}");
+    let refused = bed.try_run(&["image", "pull", "--insecure-registry", &registry.host, &name]);
+    assert_eq!(refused.status.code(), Some(2));
+
+    let given = bed.path("given");
+    trust(&made, &given, &registry.host, &["ca.crt"]);
+    bed.run(&["image", "pull", "--cert-dir", given.to_str().unwrap(), &name]);
+    bed.run(&["image", "rm", &name]);
+    trust(&made, &bed.path(".config/containers/certs.d"), &registry.host, &["ca.crt"]);
+    bed.run(&["image", "pull", &name]);
+    // What it answers counts, and is not looked for in the clear.
+    let missing = bed.try_run(&["image", "pull", &name.replace("app:1", "app:2")]);
+    let err = String::from_utf8_lossy(&missing.stderr);
+    assert!(err.contains("https://") && err.contains("404"), "{err}");
+
+    // The same authority, and another machine's certificate.
+    let other = certificates(&bed, "other", "127.0.0.2");
+    let registry = Registry::with_tls(&bed, &other, false);
+    trust(&other, &given, &registry.host, &["ca.crt"]);
+    let name = format!("{}/team/app:1", registry.host);
+    let refused = bed.try_run(&["image", "pull", "--cert-dir", given.to_str().unwrap(), &name]);
+    let err = String::from_utf8_lossy(&refused.stderr);
+    assert_eq!(refused.status.code(), Some(2), "{err}");
+    assert!(err.contains("certificate") && err.contains("127.0.0.2"), "{err}");
+}
+
+#[test]
+fn a_registry_that_wants_a_certificate_of_its_clients_gets_the_one_of_certs_d() {
+    if !has(&["docker-registry", "skopeo", "tar", "openssl"]) {
+        return;
+    }
+    let bed = bed();
+    let made = certificates(&bed, "made", "127.0.0.1");
+    let registry = Registry::with_tls(&bed, &made, true);
+    let certs = bed.path(".config/containers/certs.d");
+    let both = ["ca.crt", "client.cert", "client.key"];
+    let push = bed.path("push");
+    trust(&made, &push, "r", &both);
+    let dir = push.join("r").display().to_string();
+    let with_tls = ["--dest-cert-dir", &dir, "--dest-tls-verify=true"];
+    registry.fill(&bed.layout("", architecture()), "team/app:1", &with_tls);
+    let name = format!("{}/team/app:1", registry.host);
+    trust(&made, &certs, &registry.host, &["ca.crt"]);
+    let refused = bed.try_run(&["image", "pull", &name]);
+    let err = String::from_utf8_lossy(&refused.stderr);
+    assert_eq!(refused.status.code(), Some(2), "{err}");
+    assert!(err.contains("wants a certificate") && err.contains("client.key"), "{err}");
+    // Of another authority.
+    let other = certificates(&bed, "other", "127.0.0.1");
+    trust(&other, &certs, &registry.host, &["client.cert", "client.key"]);
+    let refused = bed.try_run(&["image", "pull", &name]);
+    assert_eq!(refused.status.code(), Some(2), "{refused:?}");
+    trust(&made, &certs, &registry.host, &both);
+    bed.run(&["image", "pull", &name]);
+    fs::remove_file(certs.join(&registry.host).join("client.cert")).unwrap();
+    let refused = bed.try_run(&["image", "pull", &name]);
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("client.cert is not here"), "{refused:?}");
+}
+
 #[test]
 fn every_form_of_file_is_loaded_and_nothing_stays_after_rm() {
     if !has(&["skopeo", "tar"]) {
@@ -398,19 +532,8 @@ fn a_layer_that_does_not_fit_on_the_disk_leaves_nothing_and_unpacks_later() {
     tar(&["zeros"], &["--create", "--format=posix"]);
     tar(&["hole"], &["--append", "--format=posix", "--sparse"]);
     let plain = fs::read(&plain).unwrap();
-    let layout = bed.path("zeros");
-    fs::create_dir_all(layout.join("blobs/sha256")).unwrap();
-    let blob = |bytes: &[u8]| {
-        fs::write(layout.join("blobs/sha256").join(&sha256(bytes)[7..]), bytes).unwrap();
-        json!({"digest": sha256(bytes), "size": bytes.len()})
-    };
     let gzip = Command::new("gzip").arg("-nc").arg(bed.path("layer.tar")).output().unwrap().stdout;
-    let config = json!({"os": "linux", "architecture": architecture(),
-        "rootfs": {"type": "layers", "diff_ids": [sha256(&plain)]}});
-    let config = blob(config.to_string().as_bytes());
-    let manifest = blob(json!({"schemaVersion": 2, "config": config, "layers": [blob(&gzip)]}).to_string().as_bytes());
-    fs::write(layout.join("index.json"), json!({"schemaVersion": 2, "manifests": [manifest]}).to_string()).unwrap();
-    fs::write(layout.join("oci-layout"), r#"{"imageLayoutVersion":"1.0.0"}"#).unwrap();
+    let layout = bed.layout_of(&plain, &gzip, "");
 
     let small = bed.path("small");
     fs::create_dir(&small).unwrap();
@@ -462,4 +585,41 @@ fn a_user_without_privilege_has_a_store_and_overlays_too() {
     let proved = as_user(&["prove", &pod]);
     let out = String::from_utf8_lossy(&proved.stdout);
     assert!(out.contains("the image example.com/app:1, unchanged below an overlay"), "{out}\n{proved:?}");
+}
+
+#[test]
+fn owners_that_cannot_be_given_without_privilege_are_told_of() {
+    if !has(&["tar", "setpriv"]) || !rustix::process::geteuid().is_root() {
+        eprintln!("skipped: becoming another user takes root");
+        return;
+    }
+    let bed = bed();
+    let files = bed.path("files");
+    fs::create_dir_all(files.join("srv")).unwrap();
+    fs::write(files.join("srv/data"), "").unwrap();
+    let tar =
+        Command::new("tar").args(["--owner=1000", "--group=1000", "-cf", "-", "-C"]).arg(&files).arg("srv").output();
+    let layer = tar.unwrap().stdout;
+    let layout = bed.layout_of(&layer, &layer, "app");
+    let (binary, home) = (bed.path("ringfence"), bed.path("home"));
+    fs::copy(env!("CARGO_BIN_EXE_ringfence"), &binary).unwrap();
+    fs::create_dir(&home).unwrap();
+    std::os::unix::fs::chown(&home, Some(65534), Some(65534)).unwrap();
+    let as_user = |args: &[&str]| {
+        let mut command = Command::new("setpriv");
+        command.args(["--reuid=65534", "--regid=65534", "--clear-groups"]).arg(&binary).args(args);
+        let ran =
+            command.env("HOME", &home).env_remove("XDG_RUNTIME_DIR").env_remove("XDG_DATA_HOME").output().unwrap();
+        let err = String::from_utf8_lossy(&ran.stderr).into_owned();
+        assert!(ran.status.success(), "{err}");
+        err
+    };
+    as_user(&["image", "load", "--name", "local/app:1", layout.to_str().unwrap()]);
+    let err = as_user(&["image", "inspect", "local/app:1"]);
+    assert!(err.contains("2 files of other users are root's in the container"), "{err}");
+    assert!(err.contains("USER app"), "{err}");
+    // Root gives every file its owner, and has nothing to say.
+    bed.run(&["image", "load", "--name", "local/app:1", layout.to_str().unwrap()]);
+    let inspected = bed.try_run(&["image", "inspect", "local/app:1"]);
+    assert_eq!(String::from_utf8_lossy(&inspected.stderr), "");
 }

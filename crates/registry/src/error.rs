@@ -32,6 +32,14 @@ pub enum RegistryError {
         /// What happened.
         why: String,
     },
+    /// Registry and client do not trust each other's certificates.
+    #[error("{url}: {why}")]
+    Certificate {
+        /// Who was asked.
+        url: String,
+        /// What is wrong, and what helps.
+        why: String,
+    },
     /// The answer was another than expected.
     #[error("{url}: {status}{}", if said.is_empty() { String::new() } else { format!(": {said}") })]
     Status {

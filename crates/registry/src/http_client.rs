@@ -16,10 +16,9 @@ use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use rustls::RootCertStore;
-use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 use super::RegistryError;
+use super::certificates::Certificates;
 use super::credentials::Secret;
 use super::hosts::Hosts;
 use super::url::{host_port, is_inside, origin, shown};
@@ -127,7 +126,7 @@ impl Http {
         };
         let request = request.body(Full::new(body)).map_err(setup)?;
         match tokio::time::timeout(SILENCE, client.request(request)).await {
-            Ok(answer) => answer.map_err(|error| failed(innermost(&error))),
+            Ok(answer) => answer.map_err(|error| super::certificates::broken(uri, &error)),
             Err(_) => Err(failed(format!("no answer within {} s", SILENCE.as_secs()))),
         }
     }
@@ -177,45 +176,6 @@ impl Http {
     }
 }
 
-#[derive(Default)]
-struct Certificates {
-    authorities: Vec<CertificateDer<'static>>,
-    client: Option<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>)>,
-}
-
-impl Certificates {
-    fn read(dirs: &[PathBuf], host: &str) -> Result<Self, RegistryError> {
-        let mut found = Self::default();
-        // The name becomes a path.
-        if host.is_empty() || host.starts_with('.') || host.contains('/') {
-            return Ok(found);
-        }
-        for dir in dirs {
-            let entries = std::fs::read_dir(dir.join(host)).into_iter().flatten().flatten();
-            let mut files: Vec<_> = entries.map(|entry| entry.path()).collect();
-            files.sort();
-            for path in files {
-                let wrong = |why: String| RegistryError::Config { path: path.clone(), why };
-                let certificates = || {
-                    CertificateDer::pem_file_iter(&path)
-                        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
-                        .map_err(|error| wrong(error.to_string()))
-                };
-                match path.extension().and_then(|extension| extension.to_str()) {
-                    Some("crt") => found.authorities.extend(certificates()?),
-                    Some("cert") => {
-                        let key = PrivateKeyDer::from_pem_file(path.with_extension("key"))
-                            .map_err(|error| wrong(format!("its key: {error}")))?;
-                        found.client = Some((certificates()?, key));
-                    }
-                    _ => {}
-                }
-            }
-        }
-        Ok(found)
-    }
-}
-
 /// Where a redirect leads.
 fn resolve(from: &Uri, location: &str) -> Option<Uri> {
     let location = location.split('#').next().unwrap_or_default();
@@ -236,7 +196,7 @@ pub(crate) async fn next(body: &mut Incoming, uri: &Uri) -> Result<Option<Bytes>
         match tokio::time::timeout(SILENCE, body.frame()).await {
             Err(_) => return Err(failed(format!("nothing came for {} s", SILENCE.as_secs()))),
             Ok(None) => return Ok(None),
-            Ok(Some(Err(error))) => return Err(failed(innermost(&error))),
+            Ok(Some(Err(error))) => return Err(super::certificates::broken(uri, &error)),
             Ok(Some(Ok(frame))) => {
                 if let Ok(data) = frame.into_data() {
                     return Ok(Some(data));
@@ -257,15 +217,6 @@ pub(crate) async fn whole(mut body: Incoming, uri: &Uri, limit: u64) -> Result<V
         }
     }
     Ok(bytes)
-}
-
-/// The cause below all wrappings, which says the most.
-fn innermost(error: &dyn std::error::Error) -> String {
-    let mut error = error;
-    while let Some(source) = error.source() {
-        error = source;
-    }
-    error.to_string()
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@
 //! secret that is not theirs, are never asked in the clear when the registry was not, and are no address of this machine.
 
 mod auth;
+mod certificates;
 mod challenge;
 mod client;
 mod credentials;

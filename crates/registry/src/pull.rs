@@ -138,10 +138,10 @@ async fn begin<'a>(asked: &'a Asked<'a>) -> Result<(Session<'a>, Manifest), Regi
     };
     let secure = session("https");
     if asked.endpoint.plain {
-        // Whoever speaks no TLS shows it at once. A certificate that is not trusted is not told from that: then the
-        // server does not understand what comes in the clear either.
-        if let Ok(answer) = secure.try_manifest(&asked.reference.version, 1).await {
-            return Ok((secure, answer));
+        // Whoever speaks no TLS shows it at once. What was said by one who does is the answer.
+        match secure.try_manifest(&asked.reference.version, 1).await {
+            Err(RegistryError::Connect { .. }) => {}
+            answer => return Ok((secure, answer?)),
         }
         let plain = session("http");
         let answer = plain.manifest(&asked.reference.version).await?;

@@ -22,6 +22,8 @@ struct Known {
     entries: u64,
     devices: u64,
     owners: u64,
+    #[serde(default)]
+    attributes: u64,
 }
 
 /// The files' directory within a layer's.
@@ -72,6 +74,7 @@ impl Store {
                 left.entries.checked_sub(known.entries).ok_or_else(|| too_large(limits.entries, "entries"))?;
             left_out.devices += known.devices;
             left_out.owners += known.owners;
+            left_out.attributes += known.attributes;
             let dir = self.layer_dir(id);
             leases.push(lease(&dir)?);
             below.insert(0, dir.join(FILES));
@@ -146,8 +149,8 @@ impl Store {
         let mut unpacking = Unpacking::new(&files, below, limits)?;
         unpacking.layer(wanted.number, &source, &part, wanted.diff_id)?;
         let (bytes, entries) = unpacking.size();
-        let LeftOut { devices, owners } = unpacking.finish()?;
-        Ok(Known { diff_id: wanted.diff_id.to_owned(), bytes, entries, devices, owners })
+        let LeftOut { devices, owners, attributes } = unpacking.finish()?;
+        Ok(Known { diff_id: wanted.diff_id.to_owned(), bytes, entries, devices, owners, attributes })
     }
 }
 

@@ -67,8 +67,10 @@ pub struct Image {
 pub struct LeftOut {
     /// Device nodes.
     pub devices: u64,
-    /// Entries whose owner stayed the caller.
+    /// Entries of others than root whose owner stayed the caller, who is root in a container.
     pub owners: u64,
+    /// Extended attributes, file capabilities among them.
+    pub attributes: u64,
 }
 
 /// Why an image was not unpacked.

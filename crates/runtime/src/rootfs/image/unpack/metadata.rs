@@ -21,9 +21,9 @@ impl Unpacking {
         let (uid, gid) = (Uid::from_raw(entry.uid), Gid::from_raw(entry.gid));
         match rustix::fs::chownat(fd, c"", Some(uid), Some(gid), AtFlags::EMPTY_PATH) {
             Ok(()) => Ok(()),
-            // Root of a user namespace is told EINVAL of whom the namespace does not have.
+            // Root of a user namespace is told EINVAL of whom the namespace does not have. The caller is root in a container.
             Err(Errno::PERM | Errno::INVAL) => {
-                self.left_out.owners += 1;
+                self.left_out.owners += u64::from((entry.uid, entry.gid) != (0, 0));
                 Ok(())
             }
             Err(errno) => Err(layer.error("change the owner of", path)(errno.into())),
@@ -48,7 +48,7 @@ impl Unpacking {
             }
             match rustix::fs::setxattr(&at, name.as_str(), value, XattrFlags::empty()) {
                 Ok(()) => {}
-                Err(Errno::PERM | Errno::OPNOTSUPP) => self.left_out.owners += 1,
+                Err(Errno::PERM | Errno::OPNOTSUPP) => self.left_out.attributes += 1,
                 Err(errno) => return Err(layer.error("set an attribute of", path)(errno.into())),
             }
         }

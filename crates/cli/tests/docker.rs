@@ -230,7 +230,8 @@ fn what_docker_refuses_is_refused_with_its_status() {
 #[test]
 fn limits_that_are_not_applied_are_said_so() {
     let Some(image) = busybox() else { return };
-    let ran = run(image.path(), &["--memory-swappiness", "10", "--name", "x"], &["id", "-u"]);
+    let name = format!("swappy-{}", std::process::id());
+    let ran = run(image.path(), &["--memory-swappiness", "10", "--name", &name], &["id", "-u"]);
     assert!(ran.code == 0 && ran.err.contains("--memory-swappiness 10 is not applied"), "{}", ran.err);
     assert!(!ran.err.contains("--name"), "{}", ran.err);
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use crate::flags::{Given, Parsed};
 use crate::refusal::Refusal;
-use crate::value::{self, Device, DeviceRule, Limits, Mount, MountKind, Security, Ulimit};
+use crate::value::{self, Device, DeviceRule, Limits, Mount, MountKind, Restart, Security, Ulimit};
 use crate::version::Version;
 
 /// What the caller has beside the command line.
@@ -78,6 +78,12 @@ pub struct Options {
     pub add_host: Vec<String>,
     /// `--memory`, `--cpus`, `--pids-limit` and their like.
     pub limits: Limits,
+    /// `--restart`.
+    pub restart: Restart,
+    /// `--stop-signal`, as a number; none is the image's.
+    pub stop_signal: Option<i32>,
+    /// `--stop-timeout`, in seconds; negative is no end, none is docker's own.
+    pub stop_timeout: Option<i64>,
     /// Flags that say nothing of the process's context, by name, with their values in order: `name`, `publish`…
     pub beside: BTreeMap<&'static str, Vec<String>>,
 }
@@ -153,6 +159,21 @@ impl Options {
                 }
                 self.add_host.push(format!("{name}:{address}"));
             }
+            "restart" => {
+                texts.restart.clone_from(&value);
+                self.beside.entry("restart").or_default().push(value);
+            }
+            "stop-signal" => {
+                texts.stop_signal.clone_from(&value);
+                self.beside.entry("stop-signal").or_default().push(value);
+            }
+            "stop-timeout" => {
+                let seconds = value.parse::<i64>().ok().filter(|seconds| i32::try_from(*seconds).is_ok());
+                let seconds =
+                    seconds.ok_or_else(|| wrong(format!("strconv.ParseInt: parsing {value:?}: invalid syntax")))?;
+                self.stop_timeout = Some(seconds);
+                self.beside.entry("stop-timeout").or_default().push(value);
+            }
             name => {
                 self.limits.flag(name, &value).map_err(wrong)?;
                 self.beside.entry(name).or_default().push(value);
@@ -179,6 +200,18 @@ impl Options {
         self.network = value::network(texts.network.as_deref().unwrap_or_default())?;
         self.ipc = value::ipc(&texts.ipc)?;
         self.limits.check().map_err(Refusal::daemon)?;
+        self.restart = Restart::parse(&texts.restart)?;
+        if self.restart != Restart::No && self.beside("rm") == Some("true") {
+            return Err(Refusal::usage("Conflicting options: --restart and --rm"));
+        }
+        if !texts.stop_signal.is_empty() {
+            let unknown = || Refusal::daemon(format!("Invalid signal: {}", texts.stop_signal));
+            self.stop_signal = Some(value::signal(&texts.stop_signal).ok_or_else(unknown)?);
+        }
+        if let Some(name) = self.beside("name").filter(|name| !is_name(name)) {
+            let why = format!("Invalid container name ({name}), only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed");
+            return Err(Refusal::daemon(why));
+        }
         for volume in &texts.volumes {
             self.mounts.push(Mount::volume(volume).map_err(Refusal::daemon)?);
         }
@@ -220,4 +253,15 @@ struct Texts {
     uts: String,
     userns: String,
     network: Option<String>,
+    restart: String,
+    stop_signal: String,
+}
+
+/// What docker takes for the name of a container (moby `daemon/names`): `[a-zA-Z0-9][a-zA-Z0-9_.-]+`.
+fn is_name(name: &str) -> bool {
+    let name = name.strip_prefix('/').unwrap_or(name);
+    let mut bytes = name.bytes();
+    bytes.next().is_some_and(|first| first.is_ascii_alphanumeric())
+        && name.len() > 1
+        && bytes.all(|byte| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte))
 }

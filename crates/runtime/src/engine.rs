@@ -36,6 +36,14 @@ pub enum Stdio {
         /// Standard error.
         stderr: OwnedFd,
     },
+    /// A terminal of the container's own, made in its devpts, which its process controls, and which is its
+    /// `/dev/console`; goes with `process.terminal`. Nothing of the caller's is in the container.
+    Terminal {
+        /// Over which the terminal's controlling end is sent back.
+        socket: OwnedFd,
+        /// Rows and columns at the start.
+        size: Option<(u16, u16)>,
+    },
 }
 
 /// A way to start a container.

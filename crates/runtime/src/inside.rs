@@ -1,5 +1,5 @@
 //! What this same binary does when it is started by ringfence itself rather than by a person: the probe in a container,
-//! the sandbox of a pod, the guardian that cleans up, and the helper for files of subordinate IDs.
+//! the sandbox of a pod, the guardians that clean up, and the helper for files of subordinate IDs.
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -29,6 +29,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> Option<ExitCode> {
         Some("raise") => Some(crate::probe::limit::main(&rest)),
         Some("pause") => Some(crate::run::sandbox_main()),
         Some("guardian") => Some(crate::state::guardian_main(&rest)),
+        Some("terminal") => Some(crate::run::restore_main(&rest)),
         Some("subordinate") => Some(crate::subordinate::helper_main(&rest)),
         _ => Some(ExitCode::from(2)),
     }

@@ -83,7 +83,7 @@ fn exec(args: &Args) -> Result<u8, String> {
         let (controller, stdio) = Terminal::open(&root, uid, gid).map_err(terminal)?;
         let started = start(engine, &home, &spec, stdio, true)?;
         let ended = started.watch().map_err(copied)?;
-        let result = controller.copy(&ended, args.stdin, &signals);
+        let result = controller.copy(&ended, args.stdin, Some(&signals));
         (started, result.map_err(copied))
     } else {
         let (stdio, pipes) = attach::pipes(args.stdin).map_err(copied)?;

@@ -1,7 +1,6 @@
 //! `ringfence run`.
 
-mod detach;
-mod stop_signal;
+pub(crate) mod detach;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -310,7 +309,7 @@ impl Run<'_> {
             kind: if picked { ContainerKind::Main } else { container.kind },
             rootfs: self.machine.rootfs(container, self.facts),
             process: command.process,
-            stop_signal: self.stop_signal(&container.name)?,
+            stop_signal: self.stop_signal(container)?,
         })
     }
 
@@ -318,16 +317,24 @@ impl Run<'_> {
         self.workload.spec.init_containers.iter().flatten().chain(&self.workload.spec.containers)
     }
 
-    /// `lifecycle.stopSignal`.
-    fn stop_signal(&self, name: &str) -> Result<i32, String> {
-        let declared = self.declared().find(|declared| declared.name == name);
-        let signal = declared.and_then(|declared| declared.lifecycle.as_ref()?.stop_signal.as_deref());
-        match signal {
-            None => Ok(Signal::TERM.as_raw()),
-            Some(signal) => stop_signal::number(signal).ok_or_else(|| {
-                format!("container {name:?}: {signal:?} is no signal that can be sent here (lifecycle.stopSignal)")
-            }),
-        }
+    /// `lifecycle.stopSignal`, or the image's `StopSignal`.
+    fn stop_signal(&self, container: &EffectiveContainer) -> Result<i32, String> {
+        let name = &container.name;
+        let declared = self.declared().find(|declared| declared.name == *name);
+        let declared = declared.and_then(|declared| declared.lifecycle.as_ref()?.stop_signal.as_deref());
+        let image = self.facts.image(container.image.as_deref().unwrap_or_default());
+        let image = image.map(|image| image.stop_signal.as_str()).filter(|signal| !signal.is_empty());
+        let (signal, from) = match (declared, image) {
+            // The API server takes names alone.
+            (Some(signal), _) if signal.starts_with("SIG") => (signal, "lifecycle.stopSignal"),
+            (Some(signal), _) => {
+                return Err(format!("container {name:?}: {signal:?} is no signal (lifecycle.stopSignal)"));
+            }
+            (None, Some(signal)) => (signal, "the image's StopSignal"),
+            (None, None) => return Ok(Signal::TERM.as_raw()),
+        };
+        ringfence_docker::value::signal(signal)
+            .ok_or_else(|| format!("container {name:?}: {signal:?} is no signal that can be sent here ({from})"))
     }
 
     /// What a kubelet would do while the pod runs, and this does not.

@@ -4,6 +4,7 @@ mod arguments;
 mod files;
 mod prove;
 mod run;
+mod streams;
 
 use std::ffi::OsString;
 use std::path::Path;

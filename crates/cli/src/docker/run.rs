@@ -1,21 +1,28 @@
 //! A container of docker's command line, run.
 
+use std::io;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use ringfence_context::capability::CapSet;
 use ringfence_context::facts::{Facts, ImageFacts};
 use ringfence_docker::effective::{self, Container};
-use ringfence_docker::value::{Mount, MountKind};
+use ringfence_docker::value::{Mount, MountKind, Restart, signal};
 use ringfence_docker::{Effect, Refusal, effective::process_args};
+use ringfence_runtime::docker::life::{self, Event, LifeOptions, Logged, Streams};
 use ringfence_runtime::docker::{Devices, DockerError, DockerRun, WithoutRoot, devices};
-use ringfence_runtime::engine::{Exit as Ended, Stdio};
-use ringfence_runtime::observe;
-use ringfence_runtime::state::StateDir;
+use ringfence_runtime::run::life::now;
+use ringfence_runtime::run::signals::Signals;
+use ringfence_runtime::state::{PodPhase, PodRecord, ProcessRecord, StateDir};
+use ringfence_runtime::{observe, protect};
 
 use super::arguments::Line;
+use super::streams::Attached;
+use crate::commands::run::detach;
 use crate::commands::{chain, complain, warn};
 use crate::exit::Exit;
 use crate::machine::Machine;
+use crate::running;
 
 /// Why a container is not run, with the exit status.
 pub(super) struct Failed {
@@ -37,7 +44,11 @@ impl From<DockerError> for Failed {
 
 impl Failed {
     fn machinery(error: &dyn std::error::Error) -> Self {
-        Self { exit: 125, message: chain(error) }
+        Self::said(&chain(error))
+    }
+
+    fn said(message: &str) -> Self {
+        Self { exit: 125, message: message.to_owned() }
     }
 }
 
@@ -126,6 +137,9 @@ pub(super) fn warnings(line: &Line) -> Vec<String> {
         }
     }
     let options = &line.options;
+    if options.restart != Restart::No && !is(line, "detach") {
+        warnings.push("--restart is not applied: a container that is waited for runs once; give -d with it".to_owned());
+    }
     if !["", "none", "host"].contains(&options.network.as_str()) {
         warnings.push(format!(
             "--network {}: no network is made here; the container has a loopback of its own",
@@ -144,7 +158,16 @@ pub(super) fn warnings(line: &Line) -> Vec<String> {
 }
 
 pub(super) fn main(line: &Line) -> Exit {
-    match run(line) {
+    let outcome = protect::protect()
+        .map_err(|error| Failed::said(&format!("cannot keep containers from writing to this program: {error}")))
+        .and_then(|()| {
+            if is(line, "detach") && !detach::is_supervisor() {
+                detach::start().map_err(|message| Failed::said(&message))
+            } else {
+                run(line)
+            }
+        });
+    match outcome {
         Ok(exit) => exit,
         Err(failed) => {
             complain(&failed.message);
@@ -153,9 +176,28 @@ pub(super) fn main(line: &Line) -> Exit {
     }
 }
 
+/// Whether a switch is on.
+fn is(line: &Line, switch: &str) -> bool {
+    line.options.beside(switch) == Some("true")
+}
+
+/// docker's time between the stop signal and SIGKILL (moby `container.DefaultStopTimeout`).
+const STOP_TIMEOUT: Duration = Duration::from_secs(10);
+
 fn run(line: &Line) -> Result<Exit, Failed> {
+    // Before there is anything to be ended.
+    let signals =
+        Signals::of_container().map_err(|error| Failed::said(&format!("cannot watch for signals: {error}")))?;
+    let detached = is(line, "detach");
+    if !detached && is(line, "tty") && is(line, "interactive") && !rustix::termios::isatty(rustix::stdio::stdin()) {
+        // docker's command ends with 1 here (docker/cli `cli/streams/in.go`, `CheckTty`).
+        return Err(Failed { exit: 1, message: "the input device is not a TTY".to_owned() });
+    }
     let ready = Ready::new(line)?;
-    let process = process_args(&line.options, &ready.image(line))?;
+    let image = ready.image(line);
+    let process = process_args(&line.options, &image)?;
+    let stop_signal = stop_signal(line, &image)?;
+    refuse_second(line)?;
     for warning in warnings(line) {
         warn(&warning);
     }
@@ -168,27 +210,95 @@ fn run(line: &Line) -> Result<Exit, Failed> {
     }
     let state = ready.state()?;
     let run = ready.run(line, &state, true);
-    let mut started = run.start(ready.engine(), &ready.rootfs(line), &process, Stdio::Inherit).map_err(|error| {
-        let name = process.args.first().cloned().unwrap_or_default();
-        not_executed(error, &name)
-    })?;
-    if let Some(note) = started.profile.as_ref().and_then(|profile| profile.note("docker-default")) {
+    let prepared = run.prepare(ready.engine(), &ready.rootfs(line), &process)?;
+    if let Some(note) = prepared.profile.as_ref().and_then(|profile| profile.note("docker-default")) {
         warn(&note);
     }
-    for path in &started.created {
+    for path in &prepared.created {
         warn(&format!("{} was not there, and is made on this machine as docker makes it", path.display()));
     }
-    for limit in &started.not_limited {
+    for limit in &prepared.not_limited {
         warn(&format!("limits of {} are not applied: {}", limit.what, limit.why));
     }
-    let ended = started.running().wait().map_err(|error| Failed::machinery(&error))?;
-    if started.running().ran_out_of_memory() {
-        complain("OOMKilled: the container wanted more memory than --memory");
+    let record = record(line, &state)?;
+    let (id, name) = (record.id.clone(), record.name.clone());
+    let options = LifeOptions {
+        state: &state,
+        restart: if detached { line.options.restart } else { Restart::No },
+        stop_signal,
+        stop_timeout: match line.options.stop_timeout {
+            None => Some(STOP_TIMEOUT),
+            Some(seconds) => u64::try_from(seconds).ok().map(Duration::from_secs),
+        },
+        stay: detached && !is(line, "rm"),
+        signals: &signals,
+    };
+    let mut streams: Box<dyn Streams> = if detached {
+        Box::new(Logged::new(&state, &name, is(line, "interactive"), is(line, "tty")))
+    } else {
+        Box::new(Attached::new(is(line, "interactive"), is(line, "tty")))
+    };
+    let mut tell = |event: Event| -> io::Result<()> {
+        match event {
+            Event::Started if detached => detach::ready(&id)?,
+            Event::Started => {}
+            Event::OutOfMemory => complain("OOMKilled: the container wanted more memory than --memory"),
+            Event::Stopping(Some(time)) => {
+                warn(&format!("ending the container, within {} s; at once if asked again", time.as_secs()));
+            }
+            Event::Stopping(None) => warn("ending the container; at once if asked again"),
+        }
+        Ok(())
+    };
+    let command = process.args.first().map(String::as_str).unwrap_or_default();
+    let ended = life::live(&prepared, ready.engine(), &mut *streams, record, &line.options.image, &options, &mut tell)
+        .map_err(|error| not_executed(error, command))?;
+    Ok(Exit::Passed(ended.code()))
+}
+
+/// `--stop-signal`, or the image's, or docker's own.
+fn stop_signal(line: &Line, image: &ImageFacts) -> Result<i32, Failed> {
+    match (line.options.stop_signal, image.stop_signal.as_str()) {
+        (Some(signal), _) => Ok(signal),
+        (None, "") => Ok(rustix::process::Signal::TERM.as_raw()),
+        (None, text) => Ok(signal(text).ok_or_else(|| Refusal::daemon(format!("Invalid signal: {text}")))?),
     }
-    Ok(Exit::Passed(match ended {
-        Ended::Code(code) => code,
-        signal @ Ended::Signal(_) => signal.code(),
-    }))
+}
+
+fn record(line: &Line, state: &StateDir) -> Result<PodRecord, Failed> {
+    let supervisor =
+        ProcessRecord::of(std::process::id()).map_err(|error| Failed::said(&format!("cannot read /proc: {error}")))?;
+    let id = state.path().file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    // As docker's short IDs, which are also the host names.
+    let short = || id.chars().take(12).collect();
+    Ok(PodRecord {
+        name: given_name(line).map_or_else(short, str::to_owned),
+        id,
+        namespace: String::new(),
+        created: now(),
+        detached: is(line, "detach"),
+        supervisor,
+        phase: PodPhase::Pending,
+        containers: Vec::new(),
+    })
+}
+
+fn given_name(line: &Line) -> Option<&str> {
+    line.options.beside("name").map(|name| name.strip_prefix('/').unwrap_or(name))
+}
+
+/// A name names one container.
+fn refuse_second(line: &Line) -> Result<(), Failed> {
+    let Some(name) = given_name(line) else { return Ok(()) };
+    let all = running::all().map_err(|message| Failed::said(&message))?;
+    match all.iter().find(|other| other.record.name == name) {
+        Some(other) => Err(Refusal::daemon(format!(
+            "Conflict. The container name \"/{name}\" is already in use by container \"{}\". You have to remove (or rename) that container to be able to reuse that name.",
+            other.record.id
+        ))
+        .into()),
+        None => Ok(()),
+    }
 }
 
 /// docker's exit status where the command is not there (127) or cannot be executed (126).

@@ -27,6 +27,9 @@ pub struct ImageFacts {
     pub entrypoint: Vec<String>,
     /// `config.Cmd`.
     pub cmd: Vec<String>,
+    /// `config.StopSignal`, as written; empty where there is none.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub stop_signal: String,
     /// The keys of `config.Volumes`: directories for which a runtime makes a volume when none is mounted there.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub volumes: Vec<String>,

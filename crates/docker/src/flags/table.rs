@@ -62,14 +62,7 @@ pub const FLAGS: &[Flag] = &[
     flag("cpuset-cpus", None, Value, "CPUs in which to run", Applied).without("the kubelet's CPU manager decides it"),
     flag("cpuset-mems", None, Value, "Memory nodes in which to run", Applied)
         .without("the kubelet's memory manager decides it"),
-    flag(
-        "detach",
-        Some('d'),
-        Switch,
-        "Run in the background",
-        Refused("run it in the foreground, or write a pod: `ringfence docker run` prints one"),
-    )
-    .without("a pod always runs in the background"),
+    flag("detach", Some('d'), Switch, "Run in the background", Applied).without("a pod always runs in the background"),
     flag("detach-keys", None, Value, "Key sequence for detaching", Nothing)
         .without("it is about the caller's terminal"),
     flag("device", None, Value, "Add a host device: HOST[:CONTAINER[:rwm]]", Applied),
@@ -109,7 +102,7 @@ pub const FLAGS: &[Flag] = &[
     flag("hostname", Some('h'), Value, "Host name", Applied),
     flag("init", None, Switch, "Run an init in the container", Warned("no init is put before the command"))
         .without("put an init into the image, or write shareProcessNamespace: true"),
-    flag("interactive", Some('i'), Switch, "Keep stdin open", Nothing),
+    flag("interactive", Some('i'), Switch, "Keep stdin open", Applied),
     flag("io-maxbandwidth", None, Value, "IO bandwidth (Windows only)", Refused("this is a flag for Windows"))
         .without("it is a flag for Windows"),
     flag("io-maxiops", None, Value, "IO operations (Windows only)", Refused("this is a flag for Windows"))
@@ -141,7 +134,7 @@ pub const FLAGS: &[Flag] = &[
     flag("memory-swap", None, Value, "Swap limit", Applied).without("the kubelet's memorySwap decides it"),
     flag("memory-swappiness", None, Value, "Swappiness (0 to 100)", Warned(LIMITS)).without("a pod has no swappiness"),
     flag("mount", None, Value, "Attach a mount: type=bind|volume|tmpfs,…", Applied),
-    flag("name", None, Value, "Name of the container", Nothing),
+    flag("name", None, Value, "Name of the container", Applied),
     flag("network", None, Value, "Network: none or host", Applied),
     flag("network-alias", None, Value, "Alias in a network", Warned(NETWORK)).without("a service has names"),
     flag("no-healthcheck", None, Switch, "Disable the HEALTHCHECK of the image", Nothing),
@@ -159,14 +152,14 @@ pub const FLAGS: &[Flag] = &[
     flag("pull", None, Value, "When to pull the image", Nothing),
     flag("quiet", Some('q'), Switch, "Suppress the pull output", Nothing).without("it is about the command"),
     flag("read-only", None, Switch, "Mount the root file system read-only", Applied),
-    flag("restart", None, Value, "Restart policy", Warned("the container is run once")),
-    flag("rm", None, Switch, "Remove the container afterwards: always done here", Nothing),
+    flag("restart", None, Value, "Restart policy with -d: no, on-failure[:N], always, unless-stopped", Applied),
+    flag("rm", None, Switch, "Remove the container when it has ended", Applied),
     flag("runtime", None, Value, "OCI runtime", Refused("choose it with --engine")).without("write runtimeClassName"),
     flag("security-opt", None, Value, "no-new-privileges, seccomp=, apparmor=, label=, systempaths=", Applied),
     flag("shm-size", None, Value, "Size of /dev/shm", Applied),
     flag("sig-proxy", None, Switch, "Pass signals on", Nothing).without("it is about the command"),
-    flag("stop-signal", None, Value, "Signal to stop with", Nothing),
-    flag("stop-timeout", None, Value, "Seconds until it is killed", Nothing),
+    flag("stop-signal", None, Value, "Signal to stop with", Applied),
+    flag("stop-timeout", None, Value, "Seconds until it is killed", Applied),
     flag(
         "storage-opt",
         None,
@@ -177,7 +170,7 @@ pub const FLAGS: &[Flag] = &[
     .without("write resources.limits.ephemeral-storage"),
     flag("sysctl", None, Value, "Sysctl: NAME=VALUE", Applied),
     flag("tmpfs", None, Value, "Mount a tmpfs: PATH[:OPTIONS]", Applied),
-    flag("tty", Some('t'), Switch, "Allocate a terminal: the caller's own is used here", Nothing),
+    flag("tty", Some('t'), Switch, "Allocate a terminal of the container's own", Applied),
     flag("ulimit", None, Value, "Resource limit: NAME=SOFT[:HARD]", Applied)
         .without("a pod has no ulimits: set them in the image's entry point, or in the runtime's configuration"),
     flag("use-api-socket", None, Switch, "Mount docker's socket", Refused("there is no daemon here"))

@@ -3,6 +3,7 @@
 
 mod devices;
 mod error;
+pub mod life;
 mod limits;
 mod mounts;
 mod named;
@@ -15,19 +16,19 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use oci_spec::runtime::LinuxResources;
+use oci_spec::runtime::{LinuxResources, Spec};
 use ringfence_context::process::ProcessState;
 use ringfence_docker::effective::{Container, ProcessArgs};
 use ringfence_docker::{Options, Version};
 
 use crate::app_armor::{self, Presence, Runtime};
 use crate::cgroup::{self, NotApplied};
-use crate::engine::{Engine, Exit, Launch, Running, Stdio};
+use crate::engine::{Engine, Launch, Running, Stdio};
 use crate::observe::{self, NamespaceIds};
 use crate::probe;
 use crate::rootfs::{self, Rootfs, RootfsOptions, RootfsRequest};
 use crate::run::selinux::label_path;
-use crate::run::{pipe, probe_binary};
+use crate::run::{pipe, probe_binary, with_limits, with_terminal};
 use crate::state::StateDir;
 
 pub use devices::{Devices, devices};
@@ -57,11 +58,12 @@ pub struct DockerRun<'a> {
     pub without_root: Option<&'a WithoutRoot>,
 }
 
-/// A started container; dropping it ends it and removes what was prepared for it.
-pub struct Started {
-    // Dropped in this order: an engine needs its directory to end the container.
-    running: Box<dyn Running>,
-    _work_dir: WorkDir,
+/// A container that is ready to be started, and can be started again when it has ended: its root file system stays.
+#[derive(Debug)]
+pub struct Prepared {
+    spec: Spec,
+    id: String,
+    limited: bool,
     /// What its root file system was made from.
     pub source: rootfs::RootfsSource,
     /// Directories that were made on the machine for volumes.
@@ -70,6 +72,29 @@ pub struct Started {
     pub profile: Option<Presence>,
     /// Limits that cannot be had here.
     pub not_limited: Vec<NotApplied>,
+}
+
+/// A started container; dropping it ends it and removes what was prepared for it.
+pub struct Started {
+    // Dropped in this order: an engine needs its directory to end the container.
+    running: Box<dyn Running>,
+    _work_dir: WorkDir,
+}
+
+impl Prepared {
+    /// Starts it with these streams. One that was started before must have ended.
+    pub fn start(&self, state: &StateDir, engine: &dyn Engine, stdio: Stdio) -> Result<Started, DockerError> {
+        let work_dir = WorkDir(state.dir("work/0", 0o700)?);
+        let with_terminal = matches!(stdio, Stdio::Terminal { .. }).then(|| with_terminal(&self.spec));
+        let spec = with_terminal.as_ref().unwrap_or(&self.spec);
+        let launch = Launch { id: &self.id, spec, work_dir: &work_dir.0, stdio, keep: Vec::new() };
+        Ok(Started { running: engine.start(launch)?, _work_dir: work_dir })
+    }
+
+    /// Keeps the spec for `exec`, under the container's name.
+    pub(crate) fn keep_spec(&self, state: &StateDir, name: &str) -> Result<(), DockerError> {
+        Ok(state.write_spec(name, &with_limits(&self.spec))?)
+    }
 }
 
 impl Started {
@@ -112,7 +137,8 @@ impl DockerRun<'_> {
         };
         let pipes = pipe::Pipes::new().map_err(machinery("make pipes for the probe"))?;
         let (stdio, reader) = pipes.split();
-        let mut started = self.start_with(engine, rootfs, &process, stdio, Some(&mount))?;
+        let prepared = self.prepare_with(engine, rootfs, &process, Some(&mount))?;
+        let mut started = prepared.start(self.state, engine, stdio)?;
         let (out, err, in_time) = reader.read().map_err(machinery("read what the probe says"))?;
         if !in_time {
             started.running().signal(libc::SIGKILL)?;
@@ -135,38 +161,26 @@ impl DockerRun<'_> {
             let why = "a user without privilege cannot take on groups; run as root, or with subordinate IDs";
             not_seen.insert("groups".to_owned(), why.to_owned());
         }
-        Ok(Observed { state, not_seen, source: started.source.clone() })
+        Ok(Observed { state, not_seen, source: prepared.source.clone() })
     }
 
-    /// Starts the command with these streams.
-    pub fn start(
+    /// Prepares the command.
+    pub fn prepare(
         &self,
         engine: &dyn Engine,
         rootfs: &RootfsRequest<'_>,
         process: &ProcessArgs,
-        stdio: Stdio,
-    ) -> Result<Started, DockerError> {
-        self.start_with(engine, rootfs, process, stdio, None)
+    ) -> Result<Prepared, DockerError> {
+        self.prepare_with(engine, rootfs, process, None)
     }
 
-    /// Runs the command to its end with the caller's streams.
-    pub fn run(
+    fn prepare_with(
         &self,
         engine: &dyn Engine,
         rootfs: &RootfsRequest<'_>,
         process: &ProcessArgs,
-    ) -> Result<Exit, DockerError> {
-        Ok(self.start(engine, rootfs, process, Stdio::Inherit)?.running().wait()?)
-    }
-
-    fn start_with(
-        &self,
-        engine: &dyn Engine,
-        rootfs: &RootfsRequest<'_>,
-        process: &ProcessArgs,
-        stdio: Stdio,
         probe: Option<&oci_spec::runtime::Mount>,
-    ) -> Result<Started, DockerError> {
+    ) -> Result<Prepared, DockerError> {
         if self.without_root.is_some() {
             self.state.let_others_pass()?;
         }
@@ -215,12 +229,10 @@ impl DockerRun<'_> {
         if let (Some(linux), Some(path)) = (spec.linux_mut(), &group.path) {
             linux.set_cgroups_path(Some(path.join("0")));
         }
-        let id = format!("ringfence-{name}-0");
-        let work_dir = WorkDir(self.state.dir("work/0", 0o700)?);
-        let launch = Launch { id: &id, spec: &spec, work_dir: &work_dir.0, stdio, keep: Vec::new() };
-        Ok(Started {
-            running: engine.start(launch)?,
-            _work_dir: work_dir,
+        Ok(Prepared {
+            spec,
+            id: format!("ringfence-{name}-0"),
+            limited: group.path.is_some(),
             source,
             created,
             profile,

@@ -94,6 +94,10 @@ impl Engine for External {
         command.arg("--bundle").arg(launch.work_dir).arg(launch.id);
         // runc and crun look at these; nothing of the caller's may change what they do.
         command.env_remove("NOTIFY_SOCKET").env_remove("LISTEN_FDS").env_remove("LISTEN_PID");
+        if matches!(launch.stdio, crate::engine::Stdio::Terminal { .. }) {
+            let what = "a terminal (process.terminal)".to_owned();
+            return Err(StartError::Unsupported { what, where_: "with an external engine".to_owned() });
+        }
         let [stdin, stdout, stderr] =
             streams::streams(launch.stdio).map_err(machinery("prepare the standard streams"))?;
         command.stdin(stdin).stdout(stdout).stderr(stderr);

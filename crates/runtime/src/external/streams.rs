@@ -16,6 +16,7 @@ use crate::engine::Stdio;
 pub(super) fn streams(given: Stdio) -> io::Result<[OwnedFd; 3]> {
     let [stdin, stdout, stderr] = match given {
         Stdio::Fds { stdin, stdout, stderr } => [stdin, stdout, stderr],
+        Stdio::Terminal { .. } => return Err(io::ErrorKind::Unsupported.into()),
         Stdio::Inherit => [
             io::stdin().as_fd().try_clone_to_owned()?,
             io::stdout().as_fd().try_clone_to_owned()?,

@@ -190,7 +190,12 @@ fn start(plan: &Plan, home: &Home, stdio: Stdio) -> Result<Container, StartError
     let descriptors = Descriptors::new(stdio, Vec::new()).map_err(&prepare)?;
     let report = Report::new().map_err(machinery("cannot map memory"))?;
     let mut state = State::new(plan);
-    let Descriptors { executed, executed_child, go, go_child, launcher, place, mut needed, free, held } = descriptors;
+    let Descriptors { executed, executed_child, go, go_child, launcher, place, mut needed, free, held, terminal } =
+        descriptors;
+    if terminal.is_some() {
+        // The caller makes it, as the container's devpts is there already.
+        return Err(prepare(io::ErrorKind::Unsupported.into()));
+    }
     let (hears, turn) = pipe_with(PipeFlags::CLOEXEC).map_err(|errno| prepare(errno.into()))?;
     let hears = fcntl_dupfd_cloexec(&hears, free as RawFd).map_err(|errno| prepare(errno.into()))?;
     needed.push(hears.as_raw_fd());
@@ -213,6 +218,7 @@ fn start(plan: &Plan, home: &Home, stdio: Stdio) -> Result<Container, StartError
         needed: &needed,
         groups: &groups,
         free,
+        terminal: None,
         dialogue: Some(Dialogue { says: executed_child, hears, kept }),
     };
     let (_, keeper) = sys::clone::clone3(0, None, None, || {

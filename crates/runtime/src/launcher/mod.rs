@@ -91,6 +91,11 @@ impl Engine for BuiltIn {
 
     fn start(&self, launch: Launch<'_>) -> Result<Box<dyn Running>, StartError> {
         let plan = self.planned(launch.spec)?;
+        let asks = launch.spec.process().as_ref().is_some_and(|process| process.terminal() == Some(true));
+        if asks != matches!(launch.stdio, crate::engine::Stdio::Terminal { .. }) {
+            let what = "a terminal without its streams, or the other way round (process.terminal)".to_owned();
+            return Err(StartError::Unsupported { what, where_: "by the built-in launcher".to_owned() });
+        }
         start::start(&plan, launch.stdio, launch.keep).map(|container| Box::new(container) as Box<dyn Running>)
     }
 }

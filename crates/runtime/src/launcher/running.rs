@@ -90,7 +90,7 @@ impl Running for Container {
     fn signal(&self, signal: i32) -> Result<(), StartError> {
         let failed =
             |source| StartError::Machinery { what: format!("cannot send signal {signal} to the container"), source };
-        let signal = Signal::from_named_raw(signal).ok_or_else(|| failed(Errno::INVAL.into()))?;
+        let signal = crate::sys::signal::to_send(signal).ok_or_else(|| failed(Errno::INVAL.into()))?;
         let Some(process) = &self.process else { return Ok(()) };
         match pidfd_send_signal(process, signal) {
             Ok(()) | Err(Errno::SRCH) => Ok(()),

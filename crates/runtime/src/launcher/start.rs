@@ -8,7 +8,7 @@ use rustix::io::{Errno, fcntl_dupfd_cloexec};
 use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{Pid, PidfdFlags, getpid, pidfd_open};
 
-use super::child::{self, Start, State};
+use super::child::{self, Start, State, Terminal};
 use super::groups::Groups;
 use super::idmapped;
 use super::mappings;
@@ -24,7 +24,8 @@ pub(super) fn start(plan: &Plan, stdio: Stdio, keep: Vec<OwnedFd>) -> Result<Con
     let report = Report::new().map_err(machinery("cannot map memory"))?;
     let mut groups = Groups::new(plan.limits.as_ref(), plan.devices.as_deref())?;
     let mut state = State::new(plan);
-    let Descriptors { executed, executed_child, go, go_child, launcher, place, mut needed, free, held } = descriptors;
+    let Descriptors { executed, executed_child, go, go_child, launcher, place, mut needed, free, held, terminal } =
+        descriptors;
     needed.extend(groups.place_descriptors(free as RawFd).map_err(machinery("cannot prepare file descriptors"))?);
     for asked in &plan.id_mapped {
         let tree = idmapped::mount(asked)?;
@@ -44,6 +45,7 @@ pub(super) fn start(plan: &Plan, stdio: Stdio, keep: Vec<OwnedFd>) -> Result<Con
         groups: &groups,
         free,
         dialogue: None,
+        terminal,
     };
     let (pid, keeper) = sys::clone::clone3(u64::from(plan.keeper.own), None, None, || {
         child::keep(&start, &mut state);
@@ -83,6 +85,8 @@ pub(super) struct Descriptors {
     pub(super) free: u32,
     /// What is placed, open until the child has its copies.
     pub(super) held: Vec<OwnedFd>,
+    /// For a terminal of the container's own.
+    pub(super) terminal: Option<Terminal>,
 }
 
 impl Descriptors {
@@ -101,7 +105,15 @@ impl Descriptors {
             held.push(fd);
             Ok(())
         };
+        let mut terminal = None;
         match stdio {
+            Stdio::Terminal { socket, size } => {
+                // Until the terminal is there, so that nothing else is opened under these numbers.
+                for to in 0..STREAMS {
+                    put(std::fs::File::options().read(true).write(true).open("/dev/null")?.into(), to, &mut held)?;
+                }
+                terminal = Some(Terminal { socket: above(socket)?, size });
+            }
             Stdio::Inherit => needed.extend(0..STREAMS),
             Stdio::Fds { stdin, stdout, stderr } => {
                 for (fd, to) in [stdin, stdout, stderr].into_iter().zip(0..) {
@@ -119,9 +131,10 @@ impl Descriptors {
         let launcher = above(pidfd_open(getpid(), PidfdFlags::empty())?)?;
         needed.extend([&executed_child, &go_child, &launcher].map(AsRawFd::as_raw_fd));
         needed.extend(held.iter().map(AsRawFd::as_raw_fd));
+        needed.extend(terminal.iter().map(|terminal| terminal.socket.as_raw_fd()));
         needed.sort_unstable();
         let free = free.unsigned_abs();
-        Ok(Self { executed, executed_child, go, go_child, launcher, place, needed, free, held })
+        Ok(Self { executed, executed_child, go, go_child, launcher, place, needed, free, held, terminal })
     }
 }
 

@@ -3,16 +3,19 @@
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::net::UnixStream;
 
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fs::{FileType, Gid, Mode, OFlags, ResolveFlags, Uid, fchown, fstat, fstatfs, openat2};
 use rustix::io::Errno;
 use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::pty::OpenptFlags;
-use rustix::termios::{OptionalActions, Termios, isatty, tcgetattr, tcgetwinsize, tcsetattr, tcsetwinsize};
+use rustix::termios::{tcgetwinsize, tcsetwinsize};
 
+use super::restore::Raw;
 use super::signals::Signals;
 use crate::engine::Stdio;
+use crate::sys;
 
 /// The caller's ends of a process's pipes.
 #[derive(Debug)]
@@ -189,17 +192,20 @@ impl Terminal {
         Ok((Self { controller }, stdio))
     }
 
-    /// Copies until the process has ended. A terminal of the caller's own is raw meanwhile, and its size is passed on.
-    pub fn copy(self, ended: &OwnedFd, with_input: bool, signals: &Signals) -> io::Result<()> {
-        let raw = Raw::set(with_input)?;
+    /// Copies until the process has ended. A terminal of the caller's own is raw meanwhile, and its size is passed on:
+    /// here where there are signals to tell of it, otherwise by [`Size::pass_on`].
+    pub fn copy(self, ended: &OwnedFd, with_input: bool, signals: Option<&Signals>) -> io::Result<()> {
+        let raw = with_input.then(Raw::set).transpose()?;
         let own_in = rustix::stdio::stdin();
-        self.resize();
+        let size = self.size()?;
+        size.pass_on();
         let mut controller = Some(self.controller.try_clone()?);
         let (mut pending, mut reads) = (Vec::new(), with_input);
         loop {
             let reads_input = reads && pending.is_empty();
-            let mut fds = vec![PollFd::new(ended, PollFlags::IN), PollFd::new(signals, PollFlags::IN)];
+            let mut fds = vec![PollFd::new(ended, PollFlags::IN)];
             fds.extend(reads_input.then(|| PollFd::from_borrowed_fd(own_in, PollFlags::IN)));
+            fds.extend(signals.map(|signals| PollFd::new(signals, PollFlags::IN)));
             let wanted = if pending.is_empty() { PollFlags::IN } else { PollFlags::IN | PollFlags::OUT };
             fds.extend(controller.as_ref().map(|fd| PollFd::new(fd, wanted)));
             match poll(&mut fds, None) {
@@ -207,16 +213,16 @@ impl Terminal {
                 Err(errno) => return Err(errno.into()),
             }
             let has_ended = fds.first().is_some_and(|fd| !fd.revents().is_empty());
-            let has_input = reads_input && fds.get(2).is_some_and(|fd| !fd.revents().is_empty());
+            let has_input = reads_input && fds.get(1).is_some_and(|fd| !fd.revents().is_empty());
             drop(fds);
             while copy_out(&mut controller, false)? {}
             if has_ended {
                 drop(raw);
                 return Ok(());
             }
-            while let Some(signal) = signals.next()? {
+            while let Some(signal) = signals.map_or(Ok(None), Signals::next)? {
                 if signal == libc::SIGWINCH {
-                    self.resize();
+                    size.pass_on();
                 } else {
                     drop(raw);
                     return Err(io::Error::from(io::ErrorKind::Interrupted));
@@ -233,38 +239,52 @@ impl Terminal {
         }
     }
 
+    /// A hold on its size alone.
+    pub fn size(&self) -> io::Result<Size> {
+        Ok(Size(self.controller.try_clone()?))
+    }
+
+    /// Its controlling end.
+    pub fn into_controller(self) -> OwnedFd {
+        self.controller
+    }
+}
+
+/// The size of a terminal.
+#[derive(Debug)]
+pub struct Size(OwnedFd);
+
+impl Size {
     /// Passes the size of the caller's window on, where there is one.
-    fn resize(&self) {
-        let own = [rustix::stdio::stdin(), rustix::stdio::stdout()];
-        if let Some(size) = own.into_iter().find_map(|fd| tcgetwinsize(fd).ok()) {
+    pub fn pass_on(&self) {
+        if let Some(size) = own_size() {
             // A program that draws is told; one that does not need not be.
-            let _ = tcsetwinsize(&self.controller, size);
+            let _ = tcsetwinsize(&self.0, size);
         }
     }
 }
 
-/// The caller's terminal in raw mode, until dropped.
-struct Raw(Option<Termios>);
-
-impl Raw {
-    fn set(with_input: bool) -> io::Result<Self> {
-        let stdin = rustix::stdio::stdin();
-        if !with_input || !isatty(stdin) {
-            return Ok(Self(None));
-        }
-        let before = tcgetattr(stdin)?;
-        let mut raw = before.clone();
-        raw.make_raw();
-        tcsetattr(stdin, OptionalActions::Drain, &raw)?;
-        Ok(Self(Some(before)))
-    }
+/// The size of the caller's window.
+fn own_size() -> Option<rustix::termios::Winsize> {
+    [rustix::stdio::stdin(), rustix::stdio::stdout()].into_iter().find_map(|fd| tcgetwinsize(fd).ok())
 }
 
-impl Drop for Raw {
-    fn drop(&mut self) {
-        if let Some(before) = &self.0 {
-            // Nothing else is left to be done about the terminal.
-            let _ = tcsetattr(rustix::stdio::stdin(), OptionalActions::Flush, before);
-        }
+/// A terminal that a container makes when it starts, for its first process.
+#[derive(Debug)]
+pub struct Awaited(UnixStream);
+
+impl Awaited {
+    /// For a start with these streams.
+    pub fn new() -> io::Result<(Stdio, Self)> {
+        let (ours, theirs) = UnixStream::pair()?;
+        let size = own_size().map(|size| (size.ws_row, size.ws_col));
+        Ok((Stdio::Terminal { socket: theirs.into(), size }, Self(ours)))
+    }
+
+    /// The terminal, once the container was started.
+    pub fn terminal(self) -> io::Result<Terminal> {
+        let controller = sys::pass::receive(self.0.as_fd())?;
+        rustix::io::ioctl_fionbio(&controller, true)?;
+        Ok(Terminal { controller })
     }
 }

@@ -53,6 +53,15 @@ impl Log {
         Ok((Self { path: path.to_path_buf(), file, written, streams }, Stdio::Fds { stdin, stdout, stderr }))
     }
 
+    /// The log of a container with a terminal, of which this is the controlling end.
+    pub fn of_terminal(path: &Path, controller: OwnedFd) -> io::Result<Self> {
+        let file = File::options().append(true).create(true).mode(0o600).open(path)?;
+        let written = file.metadata()?.len();
+        let stream = |name, from| Stream { name, from, line: Vec::new() };
+        let streams = [stream("stdout", Some(controller)), stream("stderr", None)];
+        Ok(Self { path: path.to_path_buf(), file, written, streams })
+    }
+
     /// The pipes that are still open.
     pub fn fds(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
         self.streams.iter().filter_map(|stream| Some(stream.from.as_ref()?.as_fd()))
@@ -66,7 +75,8 @@ impl Log {
         for stream in &mut self.streams {
             let Some(from) = &stream.from else { continue };
             match rustix::io::retry_on_intr(|| rustix::io::read(from, &mut buffer)) {
-                Ok(0) => {
+                // A terminal without a process at its other end fails.
+                Ok(0) | Err(Errno::IO) => {
                     stream.from = None;
                     if !stream.line.is_empty() {
                         format(stream.name, 'P', &stream.line, &mut lines);

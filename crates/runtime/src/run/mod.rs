@@ -12,6 +12,7 @@ mod observed;
 pub(crate) mod pipe;
 mod probe_binary;
 mod resolv_conf;
+mod restore;
 mod sandbox;
 mod seccomp;
 pub(crate) mod selinux;
@@ -41,6 +42,7 @@ use crate::volume::{self, Objects, Volumes};
 pub use error::{RunError, RunRefusal};
 pub use observed::Observed;
 pub(crate) use probe_binary::probe_binary;
+pub(crate) use restore::main as restore_main;
 pub(crate) use sandbox::main as sandbox_main;
 
 /// What a run needs beside the pod.
@@ -481,9 +483,18 @@ fn with_cause(error: &dyn std::error::Error) -> String {
     error.source().map_or_else(|| error.to_string(), |cause| format!("{error}: {cause}"))
 }
 
+/// The spec for a start with a terminal.
+pub(crate) fn with_terminal(spec: &oci_spec::runtime::Spec) -> oci_spec::runtime::Spec {
+    let mut spec = spec.clone();
+    if let Some(process) = spec.process_mut() {
+        process.set_terminal(Some(true));
+    }
+    spec
+}
+
 /// The spec with the resource limits that a process gets without any in the spec: those of this process, which starts
 /// it. A further process must get the same, whoever starts that.
-fn with_limits(spec: &oci_spec::runtime::Spec) -> oci_spec::runtime::Spec {
+pub(crate) fn with_limits(spec: &oci_spec::runtime::Spec) -> oci_spec::runtime::Spec {
     use oci_spec::runtime::{PosixRlimitBuilder, PosixRlimitType as Type};
     use rustix::process::Resource;
     const ALL: [(Type, Resource); 15] = [

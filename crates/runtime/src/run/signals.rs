@@ -23,6 +23,11 @@ impl Signals {
         Ok(Self(sys::signal::watch(&[libc::SIGTERM, libc::SIGINT, libc::SIGHUP])?))
     }
 
+    /// The same, and another size of the window: what whoever waits for a container passes on.
+    pub fn of_container() -> io::Result<Self> {
+        Ok(Self(sys::signal::watch(&[libc::SIGTERM, libc::SIGINT, libc::SIGHUP, libc::SIGWINCH])?))
+    }
+
     /// What a program with a terminal has to know: its end, and another size of the window.
     pub fn of_terminal() -> io::Result<Self> {
         Ok(Self(sys::signal::watch(&[libc::SIGTERM, libc::SIGHUP, libc::SIGWINCH])?))

@@ -7,6 +7,7 @@ pub(crate) mod clone;
 pub(crate) mod exec;
 pub(crate) mod fd;
 pub(crate) mod mount;
+pub(crate) mod pass;
 pub(crate) mod process;
 pub mod seccomp;
 pub(crate) mod shared;

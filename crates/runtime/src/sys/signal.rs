@@ -23,6 +23,17 @@ pub(crate) fn reset() -> rustix::io::Result<()> {
     set_mask(0)
 }
 
+/// A signal to be sent to another process: a named one, or a real-time one.
+pub(crate) fn to_send(number: i32) -> Option<rustix::process::Signal> {
+    use rustix::process::Signal;
+    const REAL_TIME: std::ops::RangeInclusive<i32> = 34..=SIGNALS;
+    Signal::from_named_raw(number).or_else(|| {
+        // SAFETY: the number is a signal's, and it is sent to processes that are not this one: neither its handlers nor its
+        // mask are touched.
+        REAL_TIME.contains(&number).then(|| unsafe { Signal::from_raw_unchecked(number) })
+    })
+}
+
 /// Blocks every signal that can be blocked.
 pub(crate) fn block_all() -> rustix::io::Result<()> {
     set_mask(u64::MAX)

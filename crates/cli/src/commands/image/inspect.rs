@@ -72,6 +72,7 @@ pub(super) fn main(args: &Args) -> Done {
             ("ENTRYPOINT", none_or(&words(&facts.entrypoint))),
             ("CMD", none_or(&words(&facts.cmd))),
             ("WORKDIR", none_or(&facts.working_dir)),
+            ("STOPSIGNAL", none_or(&facts.stop_signal)),
             ("VOLUME", none_or(&words(&facts.volumes))),
             ("ENV", none_or(&words(&facts.env))),
             ("/etc/passwd", lines(facts.passwd.as_deref())),

@@ -12,12 +12,12 @@ use crate::exit::Exit;
 const SUPERVISOR: &str = "RINGFENCE_SUPERVISOR";
 
 /// Whether this process is the supervisor.
-pub(super) fn is_supervisor() -> bool {
+pub(crate) fn is_supervisor() -> bool {
     std::env::var_os(SUPERVISOR).is_some()
 }
 
 /// Starts the supervisor, and waits until the pod is ready.
-pub(super) fn start() -> Result<Exit, String> {
+pub(crate) fn start() -> Result<Exit, String> {
     let failed = |error: io::Error| format!("cannot start the supervisor: {error}");
     let mut child = Command::new("/proc/self/exe")
         .args(std::env::args_os().skip(1))
@@ -30,12 +30,12 @@ pub(super) fn start() -> Result<Exit, String> {
         stdout.read_to_end(&mut said).map_err(failed)?;
     }
     if said.ends_with(b"\n") {
-        let mut out = super::super::stdout(true);
+        let mut out = crate::commands::stdout(true);
         let name = String::from_utf8_lossy(&said);
         let printed = writeln!(out, "{}", crate::view::clean(name.trim_end())).and_then(|()| out.flush());
         return Ok(match printed {
             Ok(()) => Exit::Clean,
-            Err(error) => super::super::output_failed(&error),
+            Err(error) => crate::commands::output_failed(&error),
         });
     }
     let status = child.wait().map_err(failed)?;
@@ -48,7 +48,7 @@ pub(super) fn start() -> Result<Exit, String> {
 
 /// The supervisor leaves the caller: its session, its terminal and its streams. Nobody to tell means that the caller has
 /// given up, and then the pod ends.
-pub(super) fn ready(name: &str) -> io::Result<()> {
+pub(crate) fn ready(name: &str) -> io::Result<()> {
     rustix::process::setsid()?;
     let mut out = io::stdout().lock();
     writeln!(out, "{name}")?;

@@ -9,6 +9,7 @@ mod links;
 mod mounts;
 mod paths;
 mod proc;
+mod terminal;
 pub(super) mod verify;
 
 use std::os::fd::{BorrowedFd, OwnedFd, RawFd};
@@ -40,6 +41,15 @@ pub(super) struct Start<'a> {
     pub(super) free: u32,
     /// For a process in a container that runs already.
     pub(super) dialogue: Option<Dialogue>,
+    /// For a terminal of the container's own.
+    pub(super) terminal: Option<Terminal>,
+}
+
+/// Where the controlling end of a terminal is wanted, and its size.
+pub(super) struct Terminal {
+    pub(super) socket: OwnedFd,
+    /// Rows and columns.
+    pub(super) size: Option<(u16, u16)>,
 }
 
 /// How a process that is started in a running container and the launcher take turns: the process has no /proc that can
@@ -208,6 +218,7 @@ fn perform(start: &Start<'_>, state: &mut State, action: &Action) -> Done {
         Action::KeepDialogue => descriptors::keep_dialogue(start),
         Action::AwaitTurn => keeper::await_turn(start),
         Action::OwnTerminal(uid) => descriptors::own_terminal(*uid),
+        Action::OpenTerminal { console } => terminal::open(start, state, console),
         Action::DieWithParent => {
             Ok(rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL))?)
         }

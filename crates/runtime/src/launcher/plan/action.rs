@@ -48,6 +48,8 @@ pub(crate) enum Action {
     KeepDialogue,
     /// Say that this process waits, and wait until the launcher lets it go on.
     AwaitTurn,
+    /// Make a terminal in the container's devpts, the container's console and standard streams.
+    OpenTerminal { console: Target },
     /// Make the terminal at standard input the controlling one, and the user's.
     OwnTerminal(Uid),
     /// Die when the parent dies.
@@ -247,6 +249,7 @@ impl fmt::Display for Action {
             Self::ForgetHost => f.write_str("close what leads to the host"),
             Self::KeepDialogue => f.write_str("keep the standard streams alone"),
             Self::AwaitTurn => f.write_str("wait for the launcher"),
+            Self::OpenTerminal { .. } => f.write_str("open a terminal"),
             Self::OwnTerminal(_) => f.write_str("take the terminal"),
             Self::DieWithParent => f.write_str("die with the keeper"),
             Self::VerifyOwn => f.write_str("verify the limits and the working directory"),

@@ -68,6 +68,12 @@ pub(super) fn plan(asked: &Asked<'_>, keeper: &Keeper, draft: &mut Draft) -> Res
         draft.step("linux.devices", Action::MakeDeviceStore);
     }
     devices::plan(asked, keeper, keep, dev_is_bound, draft)?;
+    if asked.process.terminal() == Some(true) {
+        draft.step("process.terminal", Action::NewSession);
+        draft.step("process.terminal", Action::OpenTerminal { console: Target::new(Path::new("/dev/console"))? });
+        let owner = rustix::process::Uid::from_raw(asked.process.user().uid());
+        draft.step("process.terminal", Action::OwnTerminal(owner));
+    }
     sysctls(asked, keeper, draft)?;
 
     let cwd = Target::new(&clean(asked.process.cwd()))?;

@@ -15,7 +15,6 @@ pub(super) fn refuse(asked: &Asked<'_>) -> Result<(), StartError> {
         (spec.windows().is_some(), "windows"),
         (spec.vm().is_some(), "vm"),
         (spec.zos().is_some(), "zos"),
-        (process.terminal() == Some(true), "process.terminal"),
         (process.command_line().is_some(), "process.commandLine"),
         (process.io_priority().is_some(), "process.ioPriority"),
         (process.scheduler().is_some(), "process.scheduler"),

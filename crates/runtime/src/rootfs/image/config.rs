@@ -37,6 +37,7 @@ struct Execution {
     entrypoint: Option<Vec<String>>,
     cmd: Option<Vec<String>>,
     working_dir: Option<String>,
+    stop_signal: Option<String>,
     volumes: Option<BTreeMap<String, Ignored>>,
 }
 
@@ -97,6 +98,7 @@ impl Config {
             working_dir: execution.working_dir.unwrap_or_default(),
             entrypoint: execution.entrypoint.unwrap_or_default(),
             cmd: execution.cmd.unwrap_or_default(),
+            stop_signal: execution.stop_signal.unwrap_or_default(),
             volumes: execution.volumes.unwrap_or_default().into_keys().collect(),
         }
     }

@@ -173,6 +173,20 @@ fn mounts(ours: &Seen, theirs: &Seen, met: &mut Met, found: &mut Vec<String>) {
             *met.entry("devices: each is a mount of its own").or_default() += 1;
             continue;
         }
+        if let ([], [one]) = (own.as_slice(), other.as_slice())
+            && one.kind == "cgroup"
+            && one.point.starts_with("/sys/fs/cgroup/")
+        {
+            *met.entry("cgroup: of a hierarchy in which a container has no group nothing is shown").or_default() += 1;
+            continue;
+        }
+        if let ([one], [two]) = (own.as_slice(), other.as_slice())
+            && (one.point.as_str(), one.kind.as_str(), two.kind.as_str()) == ("/sys/fs/cgroup", "tmpfs", "cgroup2")
+            && one.is_read_only()
+        {
+            *met.entry("cgroup: where a container has no group nothing is shown").or_default() += 1;
+            continue;
+        }
         let same_number = own.len() == other.len();
         if same_number && own.iter().zip(&other).all(|(one, two)| agree(one.clone(), two.clone(), met)) {
             continue;

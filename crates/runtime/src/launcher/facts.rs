@@ -113,8 +113,10 @@ pub(super) struct Facts {
 pub(super) struct Hierarchy {
     /// The name of its mount point: `cpu,cpuacct`.
     pub(super) name: String,
-    /// The directory of the launcher's cgroup.
+    /// The directory of the launcher's cgroup, or of the container's.
     pub(super) path: String,
+    /// Whether it is the container's own.
+    pub(super) is_own: bool,
 }
 
 /// CAP_SETGID, CAP_SETUID and CAP_SYS_ADMIN of <linux/capability.h>.
@@ -180,6 +182,7 @@ impl Facts {
             {
                 let group = place.base.join(path.strip_prefix("/").unwrap_or(path));
                 shown.path = group.to_string_lossy().into_owned();
+                shown.is_own = true;
             }
         }
         Ok(())
@@ -268,7 +271,7 @@ fn hierarchy(mount: &str, own: &str) -> Option<Hierarchy> {
     })?;
     let below = group.strip_prefix(root.trim_end_matches('/'))?;
     let name = Path::new(point).file_name()?.to_str()?.to_owned();
-    Some(Hierarchy { name, path: format!("{point}{below}").trim_end_matches('/').to_owned() })
+    Some(Hierarchy { name, path: format!("{point}{below}").trim_end_matches('/').to_owned(), is_own: false })
 }
 
 #[cfg(test)]

@@ -43,8 +43,7 @@ pub fn host_facts(privileged_container: bool) -> HostFacts {
     HostFacts {
         hostname: rustix::system::uname().nodename().to_string_lossy().into_owned(),
         unified_cgroups,
-        cgroup_mount: is_privileged()
-            && Path::new("/sys/fs/cgroup").read_dir().is_ok_and(|mut dir| dir.next().is_some()),
+        cgroup_mount: Path::new("/sys/fs/cgroup").read_dir().is_ok_and(|mut dir| dir.next().is_some()),
         app_armor: app_armor(),
         selinux: selinux(),
         devices,

@@ -58,7 +58,7 @@ pub struct HostFacts {
     pub hostname: String,
     /// Whether the only hierarchy is cgroup v2, in which case a container gets a cgroup namespace of its own.
     pub unified_cgroups: bool,
-    /// Whether `/sys/fs/cgroup` can be shown in a container.
+    /// Whether there are cgroups in `/sys/fs/cgroup`, to be shown in a container or kept from it.
     pub cgroup_mount: bool,
     /// Whether AppArmor is enabled.
     pub app_armor: bool,

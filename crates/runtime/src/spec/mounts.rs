@@ -62,9 +62,13 @@ fn defaults(container: &EffectiveContainer, privileged: bool, options: &SpecOpti
     if own_user && container.namespaces.net == Namespace::Host {
         // A sysfs shows a network namespace, and only its owner may mount it.
         list.push(mount("/sys", "bind", "/sys", &["rbind", "rro", "nosuid", "nodev", "noexec"]));
+        if options.host.cgroup_mount {
+            // Nothing of the machine's cgroups, which are below it.
+            list.push(mount("/sys/fs/cgroup", "tmpfs", "tmpfs", &["nosuid", "noexec", "nodev", "ro", "mode=755"]));
+        }
     } else {
         list.push(mount("/sys", "sysfs", "sysfs", &["nosuid", "noexec", "nodev", access]));
-        if options.host.cgroup_mount {
+        if options.host.cgroup_mount && !options.unprivileged {
             list.push(mount("/sys/fs/cgroup", "cgroup", "cgroup", &["nosuid", "noexec", "nodev", "relatime", access]));
         }
     }

@@ -2,7 +2,9 @@
 
 use std::fs;
 use std::os::unix::fs::symlink;
+use std::path::Path;
 
+use oci_spec::runtime::LinuxNamespaceType;
 use ringfence_runtime::engine::StartError;
 
 use crate::harness::{Bed, default_capabilities, is_root};
@@ -195,32 +197,69 @@ fn nothing_of_the_hosts_mounts_is_left() {
     }
 }
 
-#[test]
-fn the_cgroup_hierarchies_are_shown_read_only() {
-    let Some(mut bed) = Bed::new() else { return };
-    if !is_root() {
-        println!("skipped: not root");
-        return;
-    }
-    bed.mount("/sys/fs/cgroup", "cgroup", "cgroup", &["nosuid", "noexec", "nodev", "relatime", "ro"]);
-    let seen = bed.sh("cat /sys/fs/cgroup/cgroup.procs /sys/fs/cgroup/*/cgroup.procs > /dev/null && echo shown; mkdir /sys/fs/cgroup/x /sys/fs/cgroup/devices/x").expect("a start");
-    assert!(seen.out.contains("Read-only file system"), "{seen:?}");
-    assert!(!seen.out.contains("cgroup/x: Permission"), "{seen:?}");
+/// What is shown of cgroups, whoever asks for it to be writable.
+fn cgroup_mount(bed: &mut Bed, access: &str) {
+    bed.mount("/sys/fs/cgroup", "cgroup", "cgroup", &["nosuid", "noexec", "nodev", "relatime", access]);
 }
 
 #[test]
-fn the_cgroup_hierarchies_are_read_only_where_writable_ones_are_asked_for() {
+fn a_container_without_a_group_of_its_own_sees_no_cgroups() {
     let Some(mut bed) = Bed::new() else { return };
     if !is_root() {
         println!("skipped: not root");
         return;
     }
-    bed.mount("/sys/fs/cgroup", "cgroup", "cgroup", &["nosuid", "noexec", "nodev", "relatime", "rw"]);
-    let seen = bed
-        .sh("cd /sys/fs/cgroup; mkdir x */x; for f in cgroup.procs */cgroup.procs; do echo $$ > $f && echo written; done; grep -E ' /sys/fs/cgroup[ /]' /proc/self/mountinfo")
-        .expect("a start");
+    if Path::new("/sys/fs/cgroup/cgroup.controllers").exists() {
+        bed.linux()
+            .namespaces_mut()
+            .get_or_insert_default()
+            .push(crate::harness::namespace(LinuxNamespaceType::Cgroup));
+    }
+    cgroup_mount(&mut bed, "rw");
+    let seen = bed.sh("ls -A /sys/fs/cgroup; echo $?; mkdir /sys/fs/cgroup/x").expect("a start");
+    assert!(seen.out.starts_with("0\n") && seen.out.contains("Read-only file system"), "{seen:?}");
+}
+
+#[test]
+fn a_container_with_a_group_sees_that_alone_and_read_only() {
+    let Some(mut bed) = Bed::new() else { return };
+    if !is_root() {
+        println!("skipped: not root");
+        return;
+    }
+    if Path::new("/sys/fs/cgroup/cgroup.controllers").exists() {
+        bed.linux()
+            .namespaces_mut()
+            .get_or_insert_default()
+            .push(crate::harness::namespace(LinuxNamespaceType::Cgroup));
+    }
+    let mut memory = oci_spec::runtime::LinuxMemory::default();
+    memory.set_limit(Some(64 << 20));
+    let mut resources = oci_spec::runtime::LinuxResources::default();
+    resources.set_devices(None).set_memory(Some(memory));
+    let name = format!("ringfence-view-{}", std::process::id());
+    bed.linux().set_resources(Some(resources)).set_cgroups_path(Some(name.into()));
+    cgroup_mount(&mut bed, "rw");
+    let script = "cd /sys/fs/cgroup; cat cgroup.procs */cgroup.procs; echo end; mkdir x */x; \
+        for f in cgroup.procs */cgroup.procs; do echo $$ > $f && echo written; done; \
+        grep -E ' /sys/fs/cgroup[ /]' /proc/self/mountinfo";
+    let seen = match bed.sh(script) {
+        Err(error) if error.to_string().contains("cgroup") => {
+            println!("skipped: {error}");
+            return;
+        }
+        seen => seen.expect("a start"),
+    };
+    // Its own processes: the shell, and what it starts.
+    let processes = seen.out.split("end\n").next().expect("processes");
+    let numbers = processes.lines().filter(|line| line.parse::<u32>().is_ok_and(|pid| pid < 20)).count();
+    assert!(
+        numbers >= 1 && !processes.lines().any(|line| line.parse().is_ok_and(|pid: u32| pid == 0 || pid >= 20)),
+        "{seen:?}"
+    );
     assert!(seen.out.contains("Read-only file system") && !seen.out.contains("written"), "{seen:?}");
-    let mounts = seen.out.lines().filter(|line| line.contains(" - "));
+    let mounts: Vec<&str> = seen.out.lines().filter(|line| line.contains(" - ")).collect();
+    assert!(!mounts.is_empty() && mounts.len() <= 2, "{mounts:?}");
     for mount in mounts {
         assert!(mount.split(' ').nth(5).is_some_and(|options| options.starts_with("ro")), "{mount}");
     }

@@ -1,6 +1,7 @@
 //! Mounts of type `cgroup`: the container's view of the cgroup hierarchies. It is read-only even where the spec asks
 //! for a writable one, as for privileged containers: a container that could write to its own group could lift its
-//! limits, and where it has none, what is shown is the launcher's.
+//! limits. Of a hierarchy in which it has no group of its own it sees nothing: what is there is the launcher's, and with it
+//! the names and numbers of whatever else runs on the machine.
 
 use super::action::MountAction;
 use super::mounts::{self, Ahead, Planned};
@@ -27,13 +28,23 @@ pub(super) fn plan(
     if no_devices {
         attributes.set |= libc::MOUNT_ATTR_NODEV;
     }
+    let empty = |target, draft: &mut Draft| {
+        let mode = vec![(c"mode".to_owned(), Some(c"755".to_owned()))];
+        let options = Options { attributes, data: mode, ..Options::default() };
+        mounts::new("tmpfs", Some(c"tmpfs".to_owned()), target, options, no_devices, draft)
+    };
     if asked.facts.cgroups.is_empty() {
-        // A cgroup namespace shows its own root; without one, what the launcher sees is shown.
-        // So does the one that a guard of devices comes with.
-        if keeper.container & Kind::Cgroup.flag() != 0 || draft.devices.is_some() {
+        // A cgroup namespace shows its own root, and begins where the container does: in its own group, which may be that of
+        // a guard of devices.
+        let has_namespace = keeper.container & Kind::Cgroup.flag() != 0;
+        if draft.devices.is_some() || has_namespace && asked.linux.cgroups_path().is_some() {
             let options = Options { attributes, ..Options::default() };
             return Ok(vec![mounts::new("cgroup2", Some(c"cgroup".to_owned()), target, options, no_devices, draft)?]);
         }
+        if has_namespace {
+            return Ok(vec![empty(target, draft)?]);
+        }
+        // The machine's namespace is asked for, as for a privileged container, and with it what is seen there.
         let ahead = Ahead { path: c"/sys/fs/cgroup".to_owned(), recursive: true, slot: draft.tree(), shared: false };
         let source = ahead.source();
         let recursive = attributes;
@@ -41,11 +52,9 @@ pub(super) fn plan(
         return Ok(vec![Planned { mount, read_only_later: None, ahead: Some(ahead) }]);
     }
     // cgroup v1: a directory with the container's own group of each hierarchy.
-    let directory =
-        Options { attributes, data: vec![(c"mode".to_owned(), Some(c"755".to_owned()))], ..Options::default() };
     let base = std::path::PathBuf::from(target.path.to_string_lossy().into_owned());
-    let mut all = vec![mounts::new("tmpfs", Some(c"tmpfs".to_owned()), target, directory, no_devices, draft)?];
-    for hierarchy in &asked.facts.cgroups {
+    let mut all = vec![empty(target, draft)?];
+    for hierarchy in asked.facts.cgroups.iter().filter(|hierarchy| hierarchy.is_own) {
         let target = Target::new(&base.join(&hierarchy.name))?;
         let path = c_bytes(hierarchy.path.as_bytes())?;
         let ahead = Ahead { path, recursive: false, slot: draft.tree(), shared: false };

@@ -45,7 +45,7 @@ pub(super) fn defaults(run: &DockerRun<'_>) -> Vec<Mount> {
         list.push(mount("/sys", "bind", "/sys", &["rbind", "rro", "nosuid", "noexec", "nodev"]));
     } else {
         list.push(mount("/sys", "sysfs", "sysfs", &["nosuid", "noexec", "nodev", access]));
-        if observe::host_facts(false).cgroup_mount {
+        if observe::is_privileged() && observe::host_facts(false).cgroup_mount {
             list.push(mount("/sys/fs/cgroup", "cgroup", "cgroup", &[access, "nosuid", "noexec", "nodev"]));
         }
     }

@@ -196,6 +196,6 @@ fn all_of_it_holds_for_users_without_privilege() {
         "what_does_not_start_has_dockers_exit_status_and_leaves_nothing",
         "without_i_a_container_has_no_standard_input",
     ];
-    common::again_without_root(true, &tests);
-    common::again_without_root(false, &tests);
+    common::again_without_root(common::Caller::UserWithIds, &tests);
+    common::again_without_root(common::Caller::User, &tests);
 }

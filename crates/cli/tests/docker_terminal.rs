@@ -186,6 +186,6 @@ fn all_of_it_holds_for_users_without_privilege() {
         "without_a_terminal_it_is_refused_in_dockers_words",
         "a_container_that_is_left_running_with_a_terminal_is_logged_and_entered",
     ];
-    common::again_without_root(true, &tests);
-    common::again_without_root(false, &tests);
+    common::again_without_root(common::Caller::UserWithIds, &tests);
+    common::again_without_root(common::Caller::User, &tests);
 }

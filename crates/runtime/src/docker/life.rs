@@ -197,7 +197,7 @@ impl Life<'_> {
             if let Some(container) = self.record.containers.first_mut() {
                 container.restarts += 1;
             }
-            live = match self.start() {
+            live = match Prepared::renew(self.options.state).and_then(|()| self.start()) {
                 Ok(live) => live,
                 // docker tries it no more, and the container stays as one that has ended.
                 Err(error) => {

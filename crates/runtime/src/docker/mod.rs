@@ -91,6 +91,11 @@ impl Prepared {
         Ok(Started { running: engine.start(launch)?, _work_dir: work_dir })
     }
 
+    /// Makes it ready to be started again, with what it has written.
+    pub(crate) fn renew(state: &StateDir) -> Result<(), DockerError> {
+        Ok(rootfs::renew(state)?)
+    }
+
     /// Keeps the spec for `exec`, under the container's name.
     pub(crate) fn keep_spec(&self, state: &StateDir, name: &str) -> Result<(), DockerError> {
         Ok(state.write_spec(name, &with_limits(&self.spec))?)

@@ -20,6 +20,8 @@ use ringfence_context::facts::ImageFacts;
 
 use crate::state::{StateDir, StateError};
 
+pub(crate) use overlay::renew;
+
 /// What a root file system is made from.
 #[derive(Clone, Debug)]
 pub enum RootfsRequest<'a> {

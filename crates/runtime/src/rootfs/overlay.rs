@@ -1,6 +1,7 @@
 //! Whether overlays are to be had, and an overlay as a mount of the spec (overlayfs, `Documentation/filesystems`).
 
-use std::fs;
+use std::fs::{self, DirBuilder};
+use std::os::unix::fs::DirBuilderExt as _;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 
@@ -43,6 +44,26 @@ pub(super) fn takes(state: &Path, layers: usize) -> bool {
     // /overlay/, a key and a number.
     let length = layers * (state.as_os_str().len() + 32);
     length <= if kernel_is(6, 7) { MAX_OPTIONS } else { MAX_VALUE }
+}
+
+/// Lets the overlays of a container that has ended be mounted once more, with what it has written: the kernel takes the
+/// working directory of a `volatile` overlay once (overlayfs, "Volatile mount"), so that each gets a new one.
+pub(crate) fn renew(state: &StateDir) -> Result<(), RootfsError> {
+    let all = state.path().join("overlay");
+    let entries = match fs::read_dir(&all) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        entries => entries.map_err(io_error("list", &all))?,
+    };
+    for entry in entries {
+        let key = entry.map_err(io_error("list", &all))?.path();
+        let work = key.join("work");
+        // Removed with the state directory: what the kernel has left in it cannot be opened up by everybody.
+        let used = (0_u32..).map(|number| key.join(format!("used-{number}"))).find(|path| !path.exists());
+        let Some(used) = used.filter(|_| work.is_dir()) else { continue };
+        fs::rename(&work, &used).map_err(io_error("rename", &work))?;
+        DirBuilder::new().mode(0o700).create(&work).map_err(io_error("make", &work))?;
+    }
+    Ok(())
 }
 
 /// An overlay at `destination` whose unchanged files are those of the directories `lowers`, the uppermost first. Its changes go to directories called `key` of

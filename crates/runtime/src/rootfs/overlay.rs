@@ -58,8 +58,10 @@ pub(crate) fn renew(state: &StateDir) -> Result<(), RootfsError> {
         let key = entry.map_err(io_error("list", &all))?.path();
         let work = key.join("work");
         // Removed with the state directory: what the kernel has left in it cannot be opened up by everybody.
-        let used = (0_u32..).map(|number| key.join(format!("used-{number}"))).find(|path| !path.exists());
-        let Some(used) = used.filter(|_| work.is_dir()) else { continue };
+        if !work.is_dir() {
+            continue;
+        }
+        let used = key.join(crate::state::random_name().map_err(io_error("name a directory in", &key))?);
         fs::rename(&work, &used).map_err(io_error("rename", &work))?;
         DirBuilder::new().mode(0o700).create(&work).map_err(io_error("make", &work))?;
     }

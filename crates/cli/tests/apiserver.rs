@@ -10,6 +10,8 @@ mod kubernetes;
 mod node;
 #[path = "apiserver/openshift.rs"]
 mod openshift;
+#[path = "common/policy_reports.rs"]
+mod policy_reports;
 #[path = "apiserver/report.rs"]
 mod report;
 #[path = "apiserver/waivers.rs"]

@@ -4,10 +4,14 @@
 mod common;
 #[path = "controllers/labels.rs"]
 mod labels;
+#[path = "common/policy_reports.rs"]
+mod policy_reports;
 #[path = "controllers/ranges.rs"]
 mod ranges;
 #[path = "controllers/replicas.rs"]
 mod replicas;
+#[path = "controllers/reports.rs"]
+mod reports;
 #[path = "controllers/running.rs"]
 mod running;
 
@@ -19,29 +23,32 @@ use std::time::{Duration, Instant};
 
 use common::{lines, ringfence, root};
 use ringfence_testing::{ApiServer, Flavour};
+use running::PATIENCE;
 use serde_json::{Value, json};
-
-/// How long something may take on a busy machine.
-const PATIENCE: Duration = Duration::from_mins(3);
 
 /// A plain API server with security context constraints, of which service accounts may use the strict one, and with
 /// the controllers' rights.
 fn server() -> Option<ApiServer> {
     let server = ApiServer::start(Flavour::Kubernetes)?;
     server.define_constraints();
-    server.create(&namespace("ringfence", &json!({})));
-    let rights = root().join("deploy/rbac/controllers.yaml");
-    let read = ringfence(["read", "-o", "jsonl", rights.to_str().unwrap()], "");
-    assert_eq!((read.code, &*read.err), (0, ""));
-    for line in lines(&read) {
-        server.create(&line["json"]);
-    }
+    server.create(&namespace("ringfence-system", &json!({})));
+    apply(&server, "deploy/rbac/controllers.yaml");
     server.create_all(&[
         constraint("strict", &["system:authenticated"], &json!({})),
         constraint("anyuid", &[], &json!({"runAsUser": {"type": "RunAsAny"}})),
         constraint("privileged", &[], &json!({"allowPrivilegedContainer": true})),
     ]);
     Some(server)
+}
+
+/// Creates what a file of the repository has.
+fn apply(server: &ApiServer, file: &str) {
+    let path = root().join(file);
+    let read = ringfence(["read", "-o", "jsonl", path.to_str().unwrap()], "");
+    assert_eq!((read.code, &*read.err), (0, ""));
+    for line in lines(&read) {
+        server.create(&line["json"]);
+    }
 }
 
 fn namespace(name: &str, labels: &Value) -> Value {

@@ -7,16 +7,22 @@ mod balancer;
 #[path = "install/certificates.rs"]
 mod certificates;
 mod common;
+#[path = "install/components.rs"]
+mod components;
 #[path = "install/constraints.rs"]
 mod constraints;
 #[path = "install/faults.rs"]
 mod faults;
 #[path = "install/pod_security.rs"]
 mod pod_security;
+#[path = "common/policy_reports.rs"]
+mod policy_reports;
 #[path = "install/printed.rs"]
 mod printed;
 #[path = "install/replica.rs"]
 mod replica;
+#[path = "controllers/running.rs"]
+mod running;
 #[path = "install/setting.rs"]
 mod setting;
 #[path = "install/within.rs"]

@@ -1,10 +1,11 @@
 //! All controllers, from their start to their end.
 
 use crate::cache::{Cache, Touched};
-use crate::controller::{Controller, Work, work};
+use crate::controller::{Controller, Work};
 use crate::fence::{Fence, Term};
 use crate::labels::{Privileged, Sync};
-use crate::lease::{self, Elector, Timing, TimingError};
+use crate::lease::{self, Timing, TimingError};
+use crate::life::Life;
 use crate::ranges::{self, Ranges, store};
 use crate::report::Report;
 use crate::status::{Status, serve};
@@ -16,10 +17,8 @@ use serde_json::Value;
 use std::collections::BTreeSet;
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
-use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 /// Which controllers there are.
@@ -136,8 +135,7 @@ impl Queues {
 /// Runs until SIGTERM or SIGINT, finishes what is under way and gives the lease back. A second signal ends it at once.
 /// Must be called within a tokio runtime.
 pub async fn run(client: Client, server: &str, options: Options) -> Result<(), RunError> {
-    let mut terminate = signal(SignalKind::terminate()).map_err(RunError::Signals)?;
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(RunError::Signals)?;
+    let mut life = Life::new()?;
     let election = options.election.as_ref().filter(|_| options.dry_run.is_none());
     if let Some(election) = election {
         election.timing.check()?;
@@ -189,9 +187,6 @@ pub async fn run(client: Client, server: &str, options: Options) -> Result<(), R
     let told = queues.clone();
     cache.follow(&client, server, kinds, move |touched| told.add(&touched));
 
-    let (end_work, work_ends) = watch::channel(false);
-    let (end_lease, lease_ends) = watch::channel(false);
-    let mut workers = JoinSet::new();
     let mut is_done_already = false;
     let settled = async {
         while cache.unknown(kinds).is_some() {
@@ -199,71 +194,36 @@ pub async fn run(client: Client, server: &str, options: Options) -> Result<(), R
         }
         is_done_already = has(Which::Ranges) && platform_allocates(&client).await;
     };
-    if !told_to_end(&mut terminate, &mut interrupt, settled).await {
-        if is_done_already {
-            return Err(RunError::PlatformAllocates);
-        }
-        tracing::info!(namespaces = cache.len(), "the cluster is known");
-        let sync = Sync {
-            cache: Arc::clone(&cache),
-            writer: Arc::clone(&writer),
-            settings: options.labels,
-            report: report.clone(),
-        };
-        let privileged = Privileged { cache: Arc::clone(&cache), writer, report };
-        if let Some(queue) = &queues.sync {
-            workers.spawn(work(Arc::new(sync), Arc::clone(queue), fence.clone(), work_ends.clone()));
-        }
-        if let Some(queue) = &queues.privileged {
-            workers.spawn(work(Arc::new(privileged), Arc::clone(queue), fence.clone(), work_ends.clone()));
-        }
-        if let (Some(queue), Some(allocate)) = (&queues.ranges, allocate) {
-            workers.spawn(work(allocate, Arc::clone(queue), fence.clone(), work_ends.clone()));
-            helpers.spawn(repair_each_term(Arc::clone(queue), fence.clone()));
-        }
-        helpers.spawn(resync(queues, options.resync));
-        let mut elector = JoinSet::new();
-        if let Some(Election { name, identity, timing }) = election.cloned() {
-            let api = lease::Api::new(client, options.namespace, name);
-            let candidate = Elector::new(api, identity, timing, numbers);
-            elector.spawn(candidate.run(fence.clone(), lease_ends));
-        }
-        let ended = async {
-            tokio::select! {
-                Some(ended) = workers.join_next() => ended,
-                Some(ended) = elector.join_next() => ended,
-                else => std::future::pending().await,
-            }
-        };
-        tokio::select! {
-            Err(error) = ended => return Err(RunError::Ended(error)),
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
-        status.ending.store(true, Relaxed);
-        tracing::info!("told to end: finishing what is under way");
-        end_work.send_replace(true);
-        let rest = async {
-            while workers.join_next().await.is_some() {}
-            // Nothing is written any more: another may lead.
-            end_lease.send_replace(true);
-            while elector.join_next().await.is_some() {}
-        };
-        if told_to_end(&mut terminate, &mut interrupt, rest).await {
-            tracing::warn!("told again to end: at once");
-        }
+    if life.told_to_end(settled).await {
+        tracing::info!("ended");
+        return Ok(());
     }
-    tracing::info!("ended");
-    Ok(())
-}
-
-/// Whether a signal came before that was done.
-async fn told_to_end(terminate: &mut Signal, interrupt: &mut Signal, until: impl Future<Output = ()>) -> bool {
-    tokio::select! {
-        () = until => false,
-        _ = terminate.recv() => true,
-        _ = interrupt.recv() => true,
+    if is_done_already {
+        return Err(RunError::PlatformAllocates);
     }
+    tracing::info!(namespaces = cache.len(), "the cluster is known");
+    let sync = Sync {
+        cache: Arc::clone(&cache),
+        writer: Arc::clone(&writer),
+        settings: options.labels,
+        report: report.clone(),
+    };
+    let privileged = Privileged { cache: Arc::clone(&cache), writer, report };
+    if let Some(queue) = &queues.sync {
+        life.work(Arc::new(sync), queue, &fence);
+    }
+    if let Some(queue) = &queues.privileged {
+        life.work(Arc::new(privileged), queue, &fence);
+    }
+    if let (Some(queue), Some(allocate)) = (&queues.ranges, allocate) {
+        life.work(allocate, queue, &fence);
+        helpers.spawn(repair_each_term(Arc::clone(queue), fence.clone()));
+    }
+    helpers.spawn(resync(queues, options.resync));
+    if let Some(election) = election {
+        life.elect(client, options.namespace, election, &fence, numbers);
+    }
+    life.until_told(&status.ending).await
 }
 
 /// Whether the API is there in which OpenShift's own allocator keeps its record. Asks until there is an answer.

@@ -38,8 +38,16 @@ pub(crate) struct Status {
     pub(crate) ending: AtomicBool,
 }
 
+/// What is answered.
+pub(crate) trait Answers: Send + Sync + 'static {
+    /// Why nothing can be done yet, or any more.
+    fn not_ready(&self) -> Option<String>;
+    /// In Prometheus' text format.
+    fn metrics(&self) -> String;
+}
+
 /// Answers for ever.
-pub(crate) async fn serve(listener: TcpListener, status: Arc<Status>) {
+pub(crate) async fn serve<S: Answers>(listener: TcpListener, status: Arc<S>) {
     let room = Arc::new(Semaphore::new(CONNECTIONS));
     loop {
         // It is never closed.
@@ -55,7 +63,7 @@ pub(crate) async fn serve(listener: TcpListener, status: Arc<Status>) {
         let status = Arc::clone(&status);
         tokio::spawn(async move {
             let service = service_fn(move |request: Request<hyper::body::Incoming>| {
-                let answer = status.answer(request.method(), request.uri().path());
+                let answer = answer(&*status, request.method(), request.uri().path());
                 async move { Ok::<_, Infallible>(answer) }
             });
             let mut http = hyper::server::conn::http1::Builder::new();
@@ -67,8 +75,22 @@ pub(crate) async fn serve(listener: TcpListener, status: Arc<Status>) {
     }
 }
 
-impl Status {
-    /// Why nothing can be done yet, or any more.
+fn answer(status: &impl Answers, method: &Method, path: &str) -> Response<Full<Bytes>> {
+    if !matches!(*method, Method::GET | Method::HEAD) {
+        return reply(StatusCode::METHOD_NOT_ALLOWED, "method not allowed; use GET, HEAD\n".to_owned());
+    }
+    match path {
+        "/livez" | "/healthz" => reply(StatusCode::OK, "ok\n".to_owned()),
+        "/readyz" => match status.not_ready() {
+            None => reply(StatusCode::OK, "ok\n".to_owned()),
+            Some(why) => reply(StatusCode::SERVICE_UNAVAILABLE, why + "\n"),
+        },
+        "/metrics" => reply(StatusCode::OK, status.metrics()),
+        _ => reply(StatusCode::NOT_FOUND, "404 page not found\n".to_owned()),
+    }
+}
+
+impl Answers for Status {
     fn not_ready(&self) -> Option<String> {
         if self.ending.load(Relaxed) {
             return Some("shutting down".to_owned());
@@ -76,49 +98,10 @@ impl Status {
         self.cache.unknown(self.kinds).map(|kind| format!("the cluster's {} are not known yet", kind.resource()))
     }
 
-    fn answer(&self, method: &Method, path: &str) -> Response<Full<Bytes>> {
-        if !matches!(*method, Method::GET | Method::HEAD) {
-            return reply(StatusCode::METHOD_NOT_ALLOWED, "method not allowed; use GET, HEAD\n".to_owned());
-        }
-        match path {
-            "/livez" | "/healthz" => reply(StatusCode::OK, "ok\n".to_owned()),
-            "/readyz" => match self.not_ready() {
-                None => reply(StatusCode::OK, "ok\n".to_owned()),
-                Some(why) => reply(StatusCode::SERVICE_UNAVAILABLE, why + "\n"),
-            },
-            "/metrics" => reply(StatusCode::OK, self.metrics()),
-            _ => reply(StatusCode::NOT_FOUND, "404 page not found\n".to_owned()),
-        }
-    }
-
     fn metrics(&self) -> String {
         let mut out = String::new();
-        let leads = u64::from(self.fence.leads());
-        one(&mut out, "ringfence_leader", "gauge", "Whether this replica writes.", leads);
-        for (name, help, value) in [
-            ("ringfence_leader_terms_total", "How often this replica began to lead.", &self.election.terms),
-            ("ringfence_leader_lost_total", "How often it lost the lease.", &self.election.lost),
-            ("ringfence_lease_failures_total", "Failed requests about the lease.", &self.election.failures),
-        ] {
-            one(&mut out, name, "counter", help, value.load(Relaxed));
-        }
+        common(&mut out, &self.fence, &self.election, &self.works, &self.writer);
         one(&mut out, "ringfence_namespaces", "gauge", "Namespaces that are known.", self.cache.len() as u64);
-        let depths: Vec<_> = self.works.iter().map(|(name, work)| (*name, work.queue.depth())).collect();
-        let by = |value: fn(&crate::queue::Depth) -> u64| {
-            depths.iter().map(move |(name, depth)| (format!("name=\"{name}\""), value(depth))).collect()
-        };
-        many(&mut out, "workqueue_depth", "gauge", "Keys that wait.", by(|depth| depth.ready as u64));
-        many(&mut out, "workqueue_adds_total", "counter", "Keys that were added.", by(|depth| depth.adds));
-        many(&mut out, "workqueue_retries_total", "counter", "Keys that failed.", by(|depth| depth.retries));
-        let help = "Keys that failed the last time.";
-        many(&mut out, "ringfence_controller_failing", "gauge", help, by(|depth| depth.failing as u64));
-        let syncs = self.works.iter().flat_map(|(name, work)| {
-            [("done", &work.done), ("failed", &work.failed)]
-                .map(|(result, n)| (format!("controller=\"{name}\",result=\"{result}\""), n.load(Relaxed)))
-        });
-        many(&mut out, "ringfence_controller_syncs_total", "counter", "Keys by what became of them.", syncs.collect());
-        let writes = self.writer.numbers().map(|(result, n)| (format!("result=\"{result}\""), n));
-        many(&mut out, "ringfence_controller_writes_total", "counter", "Writes by what became of them.", writes.into());
         let failures = self.cache.failures().map(|(kind, n)| (format!("resource=\"{}\"", kind.resource()), n));
         let help = "Lists and watches that failed.";
         many(&mut out, "ringfence_watch_failures_total", "counter", help, failures.collect());
@@ -134,13 +117,48 @@ impl Status {
     }
 }
 
+/// What every replica that may lead counts.
+pub(crate) fn common(
+    out: &mut String,
+    fence: &Fence,
+    election: &lease::Numbers,
+    works: &[(&'static str, Arc<Work>)],
+    writer: &Writer,
+) {
+    let leads = u64::from(fence.leads());
+    one(out, "ringfence_leader", "gauge", "Whether this replica writes.", leads);
+    for (name, help, value) in [
+        ("ringfence_leader_terms_total", "How often this replica began to lead.", &election.terms),
+        ("ringfence_leader_lost_total", "How often it lost the lease.", &election.lost),
+        ("ringfence_lease_failures_total", "Failed requests about the lease.", &election.failures),
+    ] {
+        one(out, name, "counter", help, value.load(Relaxed));
+    }
+    let depths: Vec<_> = works.iter().map(|(name, work)| (*name, work.queue.depth())).collect();
+    let by = |value: fn(&crate::queue::Depth) -> u64| {
+        depths.iter().map(move |(name, depth)| (format!("name=\"{name}\""), value(depth))).collect()
+    };
+    many(out, "workqueue_depth", "gauge", "Keys that wait.", by(|depth| depth.ready as u64));
+    many(out, "workqueue_adds_total", "counter", "Keys that were added.", by(|depth| depth.adds));
+    many(out, "workqueue_retries_total", "counter", "Keys that failed.", by(|depth| depth.retries));
+    let help = "Keys that failed the last time.";
+    many(out, "ringfence_controller_failing", "gauge", help, by(|depth| depth.failing as u64));
+    let syncs = works.iter().flat_map(|(name, work)| {
+        [("done", &work.done), ("failed", &work.failed)]
+            .map(|(result, n)| (format!("controller=\"{name}\",result=\"{result}\""), n.load(Relaxed)))
+    });
+    many(out, "ringfence_controller_syncs_total", "counter", "Keys by what became of them.", syncs.collect());
+    let writes = writer.numbers().map(|(result, n)| (format!("result=\"{result}\""), n));
+    many(out, "ringfence_controller_writes_total", "counter", "Writes by what became of them.", writes.into());
+}
+
 /// A value without labels. Writing to a string cannot fail.
-fn one(out: &mut String, name: &str, kind: &str, help: &str, value: u64) {
+pub(crate) fn one(out: &mut String, name: &str, kind: &str, help: &str, value: u64) {
     let _ = writeln!(out, "# HELP {name} {help}\n# TYPE {name} {kind}\n{name} {value}");
 }
 
 /// Values by labels.
-fn many(out: &mut String, name: &str, kind: &str, help: &str, values: Vec<(String, u64)>) {
+pub(crate) fn many(out: &mut String, name: &str, kind: &str, help: &str, values: Vec<(String, u64)>) {
     let _ = writeln!(out, "# HELP {name} {help}\n# TYPE {name} {kind}");
     for (labels, value) in values {
         let _ = writeln!(out, "{name}{{{labels}}} {value}");

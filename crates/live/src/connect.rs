@@ -53,6 +53,11 @@ pub async fn client(target: &Target) -> Result<(Client, String), ConnectError> {
     Ok((client, server))
 }
 
+/// Whether this runs in a pod that may ask its own cluster.
+pub fn is_within() -> bool {
+    Config::incluster().is_ok()
+}
+
 /// The files and directories that a client reads, also later: the pod's own token, or the kubeconfig's files.
 pub fn files(target: &Target) -> Result<Vec<PathBuf>, ConnectError> {
     let within = target.kubeconfig.is_none() && target.context.is_none() && env::var_os("KUBECONFIG").is_none();

@@ -49,7 +49,37 @@ pub enum Event<'e> {
 
 /// Follows a kind of object in all namespaces, until it is dropped.
 pub async fn follow(client: Client, server: String, resource: Resource<'static>, tell: impl FnMut(Event<'_>)) {
-    follow_at(client, server, resource, resource.path(), tell).await;
+    let what = What { resource, path: resource.path(), fields: None };
+    follow_what(client, server, what, tell).await;
+}
+
+/// The same for the objects of one name, which must be one.
+pub async fn follow_named(
+    client: Client,
+    server: String,
+    resource: Resource<'static>,
+    name: &str,
+    tell: impl FnMut(Event<'_>),
+) {
+    let what = What { resource, path: resource.path(), fields: Some(format!("metadata.name={name}")) };
+    follow_what(client, server, what, tell).await;
+}
+
+/// Namespace and name of an object; empty if there are none.
+pub fn name_of(object: &RawValue) -> (String, String) {
+    #[derive(Deserialize, Default)]
+    #[serde(default)]
+    struct Object {
+        metadata: Names,
+    }
+    #[derive(Deserialize, Default)]
+    #[serde(default)]
+    struct Names {
+        namespace: String,
+        name: String,
+    }
+    let object: Object = serde_json::from_str(object.get()).unwrap_or_default();
+    (object.metadata.namespace, object.metadata.name)
 }
 
 /// The same for one namespace, whose name must be one.
@@ -60,22 +90,25 @@ pub async fn follow_in(
     namespace: &str,
     tell: impl FnMut(Event<'_>),
 ) {
-    follow_at(client, server, resource, resource.path_in(namespace), tell).await;
+    let what = What { resource, path: resource.path_in(namespace), fields: None };
+    follow_what(client, server, what, tell).await;
 }
 
-async fn follow_at(
-    client: Client,
-    server: String,
+/// Which objects.
+struct What {
     resource: Resource<'static>,
     path: String,
-    mut tell: impl FnMut(Event<'_>),
-) {
+    /// A field selector.
+    fields: Option<String>,
+}
+
+async fn follow_what(client: Client, server: String, what: What, mut tell: impl FnMut(Event<'_>)) {
     let mut wait = Wait::default();
     loop {
-        let failed = match list(&client, &server, resource, &path, &mut tell).await {
+        let failed = match list(&client, &server, &what, &mut tell).await {
             Ok(version) => {
                 wait = Wait::default();
-                watch(&client, &server, resource, &path, version, &mut tell).await
+                watch(&client, &server, &what, version, &mut tell).await
             }
             Err(error) => Some(error),
         };
@@ -110,18 +143,22 @@ struct Metadata {
 async fn list(
     client: &Client,
     server: &str,
-    resource: Resource<'_>,
-    path: &str,
+    What { resource, path, fields }: &What,
     tell: &mut impl FnMut(Event<'_>),
 ) -> Result<String, ListError> {
     tell(Event::Listing);
     let mut token = None;
     loop {
-        let parameters = ListParams { limit: Some(PAGE), continue_token: token, ..ListParams::default() };
+        let parameters = ListParams {
+            limit: Some(PAGE),
+            continue_token: token,
+            field_selector: fields.clone(),
+            ..ListParams::default()
+        };
         let request = Request::new(path).list(&parameters).map_err(kube::Error::BuildRequest);
         let asked = async { client.request::<Page>(request?).await };
         let page = timeout(LIST, asked).await.map_err(|_| too_slow(server))?;
-        let page = page.map_err(|error| ListError::new(error, server, &resource))?;
+        let page = page.map_err(|error| ListError::new(error, server, resource))?;
         for item in page.items.iter().flatten() {
             tell(Event::Is(item));
         }
@@ -138,21 +175,22 @@ async fn list(
 async fn watch(
     client: &Client,
     server: &str,
-    resource: Resource<'_>,
-    path: &str,
+    What { resource, path, fields }: &What,
     mut version: String,
     tell: &mut impl FnMut(Event<'_>),
 ) -> Option<ListError> {
     let mut wait = Wait::default();
     loop {
-        let parameters = WatchParams { timeout: Some(WATCH), bookmarks: true, ..WatchParams::default() };
+        let field_selector = fields.clone();
+        let parameters =
+            WatchParams { timeout: Some(WATCH), bookmarks: true, field_selector, ..WatchParams::default() };
         let request = Request::new(path).watch(&parameters, &version).map_err(kube::Error::BuildRequest);
         let patience = Duration::from_secs(WATCH.into()) + GRACE;
         let opened = async { client.request_events::<Box<RawValue>>(request?).await };
         let failed = match timeout(LIST, opened).await {
             Err(_) => Some(too_slow(server)),
             Ok(Err(error)) if is_expired(&error) => return None,
-            Ok(Err(error)) => Some(ListError::new(error, server, &resource)),
+            Ok(Err(error)) => Some(ListError::new(error, server, resource)),
             Ok(Ok(events)) => {
                 let mut events = pin!(events);
                 tell(Event::Alive);
@@ -163,7 +201,7 @@ async fn watch(
                         // The time for which it was asked is over, or the connection is.
                         Ok(Ok(None)) => break None,
                         Ok(Err(error)) if is_expired(&error) => return None,
-                        Ok(Err(error)) => break Some(ListError::new(error, server, &resource)),
+                        Ok(Err(error)) => break Some(ListError::new(error, server, resource)),
                         Ok(Ok(Some(event))) => event,
                     };
                     wait = Wait::default();
@@ -173,7 +211,7 @@ async fn watch(
                         WatchEvent::Bookmark(_) => {}
                         WatchEvent::Error(status) if status.code == 410 => return None,
                         WatchEvent::Error(status) => {
-                            break Some(ListError::new(kube::Error::Api(status.clone()), server, &resource));
+                            break Some(ListError::new(kube::Error::Api(status.clone()), server, resource));
                         }
                     }
                     if let Some(seen) = version_of(&event) {

@@ -20,14 +20,16 @@ mod follow;
 mod get;
 mod list;
 mod resource;
+mod shared;
 
 pub use annotate::NodeError;
 pub use attend::attend;
 pub use change::{Apply, ChangeError, Place, apply, delete, read, replace};
-pub use connect::{Cluster, Target, client, files};
+pub use connect::{Cluster, Target, client, files, is_within};
 pub use error::{ConnectError, ListError};
-pub use follow::{Event, follow, follow_in};
+pub use follow::{Event, follow, follow_in, follow_named, name_of};
 pub use get::get;
 pub use kube::Client;
 pub use list::{Listed, PAGE, Page};
 pub use resource::Resource;
+pub use shared::Shared;

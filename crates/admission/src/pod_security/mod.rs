@@ -15,6 +15,7 @@ mod policy;
 mod response;
 mod significant;
 mod survey;
+mod template;
 mod workload;
 
 pub use config::{ConfigError, Defaults, Exemptions, PodSecurityConfiguration};
@@ -23,6 +24,7 @@ pub use extract::{RESOURCES, Template};
 pub use policy::{LevelVersion, Mode, Policy};
 pub(crate) use response::forbidden_message;
 pub use survey::{Breaking, Refused, Survey};
+pub use template::template;
 
 use crate::{
     cluster::{Namespaces, Pods},

@@ -90,6 +90,26 @@ impl NamespaceReport {
     }
 }
 
+/// What a report of the cluster says of a namespace.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Overview {
+    /// The namespace.
+    pub namespace: String,
+    /// Its policy.
+    pub policy: Policy,
+    /// How many pods it has.
+    pub pods: usize,
+    /// How much of its report comes to what.
+    pub summary: Summary,
+}
+
+impl From<&NamespaceReport> for Overview {
+    fn from(report: &NamespaceReport) -> Self {
+        let NamespaceReport { namespace, policy, pods, .. } = report;
+        Self { namespace: namespace.clone(), policy: *policy, pods: *pods, summary: report.summary() }
+    }
+}
+
 /// Judges every pod that is there, with the waivers that the plug-in counts. Pods that have ended count too: what made
 /// them may make them again.
 pub fn reports(cluster: &Snapshot, pod_security: &PodSecurity) -> Vec<NamespaceReport> {
@@ -109,7 +129,8 @@ pub fn reports(cluster: &Snapshot, pod_security: &PodSecurity) -> Vec<NamespaceR
 /// By outcome, maker, and level with control.
 type Key = (Outcome, Maker, Option<(Level, String, &'static str)>);
 
-fn report(pod_security: &PodSecurity, namespace: &Namespace, pods: &[&Pod]) -> NamespaceReport {
+/// The same for one namespace and its pods.
+pub fn report(pod_security: &PodSecurity, namespace: &Namespace, pods: &[&Pod]) -> NamespaceReport {
     let name = namespace.metadata.name.clone().unwrap_or_default();
     let (policy, errors) = pod_security.policy_of(namespace);
     let mut found: BTreeMap<Key, Finding> = BTreeMap::new();

@@ -8,7 +8,7 @@
 mod judge;
 mod object;
 
-pub use judge::{Finding, NamespaceReport, Outcome, Summary, reports};
+pub use judge::{Finding, NamespaceReport, Outcome, Overview, Summary, report, reports};
 pub use object::{API_VERSION, NAME, cluster_policy_report, policy_report};
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Reports as objects of `wgpolicyk8s.io/v1alpha2`.
 
-use super::judge::{Finding, NamespaceReport, Outcome, Summary};
+use super::judge::{Finding, NamespaceReport, Outcome, Overview, Summary};
 use crate::pod_security::{Mode, Policy};
 use ringfence_pss::Level;
 use serde_json::{Value, json};
@@ -21,11 +21,11 @@ pub fn policy_report(report: &NamespaceReport, most: usize) -> Value {
 }
 
 /// The report of all namespaces, one result for each, with at most so many; the summary counts all.
-pub fn cluster_policy_report(reports: &[NamespaceReport], most: usize) -> Value {
+pub fn cluster_policy_report(namespaces: &[Overview], most: usize) -> Value {
     let mut summary = Summary::default();
-    let mut results: Vec<(Outcome, &str, Value)> = Vec::with_capacity(reports.len());
-    for report in reports {
-        let of = report.summary();
+    let mut results: Vec<(Outcome, &str, Value)> = Vec::with_capacity(namespaces.len());
+    for report in namespaces {
+        let of = report.summary;
         let (outcome, count) = match of {
             Summary { fail: 1.., .. } => (Outcome::Fail, &mut summary.fail),
             Summary { error: 1.., .. } => (Outcome::Error, &mut summary.error),

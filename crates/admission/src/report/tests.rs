@@ -99,7 +99,7 @@ fn a_report_has_an_end_and_its_summary_counts_all() {
 #[test]
 fn the_cluster_has_a_result_for_each_namespace() {
     let all = reports(&Snapshot::of("test", objects()), &waived());
-    let object = cluster_policy_report(&all, 100);
+    let object = cluster_policy_report(&all.iter().map(Overview::from).collect::<Vec<_>>(), 100);
     let told: Vec<_> = object["results"]
         .as_array()
         .unwrap()

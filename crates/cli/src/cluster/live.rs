@@ -24,6 +24,10 @@ pub(crate) struct LiveArgs {
     /// Ask the running cluster of this context, of --kubeconfig, of $KUBECONFIG or of ~/.kube/config.
     #[arg(long, value_name = "NAME")]
     context: Option<String>,
+
+    /// Ask the cluster of the pod in which this runs.
+    #[arg(skip)]
+    within: bool,
 }
 
 /// What asking the cluster came to.
@@ -43,7 +47,13 @@ pub(crate) struct Live(Cluster);
 impl LiveArgs {
     /// Whether a running cluster is asked.
     pub(crate) fn is_given(&self) -> bool {
-        self.kubeconfig.is_some() || self.context.is_some()
+        self.kubeconfig.is_some() || self.context.is_some() || self.within
+    }
+
+    /// The same; but within a pod, and where nothing is named, the pod's own cluster.
+    pub(crate) fn or_within(self) -> Self {
+        let within = !self.is_given() && ringfence_live::is_within();
+        Self { within, ..self }
     }
 
     /// The running cluster, as it is found.
@@ -53,7 +63,9 @@ impl LiveArgs {
 
     /// Reads the kubeconfig. `None` if there is no cluster to ask, which has been said.
     pub(crate) fn connect(&self) -> Option<Live> {
-        match Cluster::connect(&self.target()) {
+        let target = self.target();
+        let connected = if self.within { Cluster::connect_from_within(&target) } else { Cluster::connect(&target) };
+        match connected {
             Ok(cluster) => Some(Live(cluster)),
             Err(error) => {
                 complain(&clean(&chain(&error)));

@@ -96,6 +96,11 @@ impl ClusterArgs {
         self.has_objects() || self.platform.is_some()
     }
 
+    /// The same; but within a pod, and where nothing is named, the pod's own cluster.
+    pub(crate) fn or_within(self) -> Self {
+        if self.has_objects() { self } else { Self { live: self.live.or_within(), ..self } }
+    }
+
     /// The running cluster. `None` if there is none to ask, which has been said.
     pub(crate) fn connect(&self) -> Option<Live> {
         self.live.connect()

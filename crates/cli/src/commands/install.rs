@@ -4,20 +4,21 @@ use std::io::Write as _;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use ringfence_live::{ChangeError, Cluster, Place, Resource};
+use ringfence_live::{ChangeError, Cluster, ListError, Place, Resource};
 use serde_json::{Value, json};
 
 use super::{chain, complain, output_failed, stdout};
 use crate::cluster::LiveArgs;
 use crate::exit::Exit;
-use crate::install::{Chart, Choices, InstallError, MANAGER, Session, is_webhook, place};
+use crate::install::{COMPONENTS, Chart, Choices, InstallError, MANAGER, Session, is_webhook, place, unready};
 use crate::view::clean;
 
 /// The admission webhooks into a cluster, or as manifests
 ///
 /// Installs what `ringfence serve` needs: a restricted namespace, a service account with the rights to look, a Deployment
-/// that withstands a lost node, and, once that is ready, the webhook configurations. The same objects as those of the
-/// Helm chart and the kustomization under deploy/. Doing it again changes what has changed.
+/// that withstands a lost node, and, once that is ready, the webhook configurations; with --controllers and --reports
+/// also Deployments of these, each with an account of its own. The same objects as those of the Helm chart and the
+/// kustomization under deploy/. Doing it again changes what has changed, and removes what is no longer asked for.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 #[allow(clippy::struct_excessive_bools, reason = "each is a flag of its own on the command line")]
@@ -67,9 +68,22 @@ pub(crate) struct Args {
     #[arg(long, value_name = "FILE")]
     pod_security_config: Option<PathBuf>,
 
-    /// The namespace whose Waivers count. Apply deploy/crds/waivers.yaml and deploy/rbac/waivers.yaml before.
-    #[arg(long, value_name = "NAMESPACE")]
-    waivers_from: Option<String>,
+    /// Let Waivers count: defines the resource, makes the namespace for them, and lets the server read them there.
+    #[arg(long)]
+    waivers: bool,
+
+    /// The namespace whose Waivers count, with --waivers.
+    #[arg(long, value_name = "NAMESPACE", default_value = WAIVERS, requires = "waivers")]
+    waivers_from: String,
+
+    /// Also run the controllers of `ringfence sync --watch`: `sync`, `privileged` and `ranges`, or those that are named.
+    #[arg(long, value_name = "NAME", num_args = 0..=1, require_equals = true, value_delimiter = ',',
+        default_missing_value = "sync,privileged,ranges")]
+    controllers: Vec<Controller>,
+
+    /// Also run `ringfence report --watch --events`. The cluster has to know PolicyReports.
+    #[arg(long)]
+    reports: bool,
 
     /// A further namespace that is never asked about; may be repeated. The webhook's own and kube-system never are.
     #[arg(long = "exclude-namespace", value_name = "NAME")]
@@ -105,6 +119,7 @@ Examples:
   ringfence install --image registry.example.com/ringfence:0.1.0 --advisory     look first, refuse nothing
   ringfence install --image registry.example.com/ringfence:0.1.0 --dry-run=server
   ringfence install --image registry.example.com/ringfence:0.1.0 --print | kubectl apply -f -
+  ringfence install --image registry.example.com/ringfence:0.1.0 --scc yes --controllers --reports --waivers
   ringfence install --url https://192.0.2.7:8443                                serve outside of the cluster
 
 Exit status: 0 it is installed and ready, 2 it is not.";
@@ -124,6 +139,25 @@ enum Scc {
     /// Neither.
     No,
 }
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Controller {
+    /// Labels follow what service accounts may do through constraints.
+    Sync,
+    /// default, kube-system and kube-public are privileged.
+    Privileged,
+    /// Each namespace has users, groups and an SELinux level of its own.
+    Ranges,
+}
+
+/// The namespace of waivers, if no other is named.
+pub(super) const WAIVERS: &str = "ringfence-waivers";
+
+/// The kinds that reports are of.
+const REPORTS: [Resource<'static>; 2] = [
+    Resource { api_version: "wgpolicyk8s.io/v1alpha2", plural: "policyreports", kind: "PolicyReport" },
+    Resource { api_version: "wgpolicyk8s.io/v1alpha2", plural: "clusterpolicyreports", kind: "ClusterPolicyReport" },
+];
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 #[value(rename_all = "PascalCase")]
@@ -177,14 +211,21 @@ fn run(args: &Args) -> Result<(), Box<dyn std::error::Error>> {
         }
     };
     constraints(&mut values, register, define);
+    if args.reports {
+        know_reports(&cluster)?;
+    }
     let chart = Chart::render(&choices(args, values))?;
     let session = Session { cluster: &cluster, dry_run: args.dry_run.is_some(), force: args.force_conflicts };
     session.check_managers(&chart.objects)?;
-    let namespace = namespace_place(&args.namespace);
-    let imagined = session.dry_run && cluster.read(namespace)?.is_none();
+    let mut imagined = Vec::new();
+    for namespace in [args.namespace.as_str(), args.waivers_from.as_str()] {
+        if session.dry_run && cluster.read(namespace_place(namespace))?.is_none() {
+            imagined.push(namespace);
+        }
+    }
     for object in chart.objects.iter().filter(|object| !is_webhook(object)) {
         // Nothing can be tried in a namespace that is not there.
-        if imagined && object["metadata"]["namespace"].is_string() {
+        if object["metadata"]["namespace"].as_str().is_some_and(|namespace| imagined.contains(&namespace)) {
             if let Some(place) = place(object) {
                 session.say("not tried, for want of the namespace:", &place.to_string())?;
             }
@@ -193,15 +234,34 @@ fn run(args: &Args) -> Result<(), Box<dyn std::error::Error>> {
         session.apply(object)?;
     }
     let within = Duration::from_secs(args.timeout);
-    if !session.dry_run && args.url.is_none() {
-        session.wait("the servers are not ready", within, |cluster| unready(cluster, &args.namespace))?;
-        session.say(
-            "ready:",
-            &format!("deployments.apps/ringfence with {}", super::count(args.replicas as usize, "replica")),
-        )?;
-    }
+    let wait = |name: &str, what: &str| {
+        let there = |object: &&Value| object["kind"] == "Deployment" && object["metadata"]["name"] == name;
+        let Some(deployment) = chart.objects.iter().find(there).filter(|_| !session.dry_run) else { return Ok(()) };
+        session.wait(what, within, |cluster| unready(cluster, &args.namespace, name))?;
+        let replicas = deployment["spec"]["replicas"].as_u64().and_then(|number| usize::try_from(number).ok());
+        let replicas = super::count(replicas.unwrap_or_default(), "replica");
+        session.say("ready:", &format!("deployments.apps/{name} with {replicas}"))
+    };
+    wait("ringfence", "the servers are not ready")?;
     for object in chart.objects.iter().filter(|object| is_webhook(object)) {
         register_webhooks(&session, object, within, args)?;
+    }
+    session.prune(&Chart::everything(&args.namespace, &args.waivers_from)?.objects, &chart.objects)?;
+    // Nothing of admission depends on these.
+    for (name, what) in COMPONENTS {
+        wait(name, what)?;
+    }
+    Ok(())
+}
+
+/// Reports are of kinds that the cluster has to have from elsewhere.
+fn know_reports(cluster: &Cluster) -> Result<(), Box<dyn std::error::Error>> {
+    for resource in REPORTS {
+        match cluster.list(resource, &mut |_| {}) {
+            Ok(_) => {}
+            Err(ListError::Absent { .. }) => return Err(ringfence_controllers::NO_KINDS.into()),
+            Err(error) => return Err(error.into()),
+        }
     }
     Ok(())
 }
@@ -256,31 +316,6 @@ fn is_vouched_for(there: &Value, wanted: &Value) -> bool {
     })
 }
 
-/// What keeps the Deployment from being ready.
-fn unready(cluster: &Cluster, namespace: &str) -> Result<Option<String>, ChangeError> {
-    let resource = Resource { api_version: "apps/v1", plural: "deployments", kind: "Deployment" };
-    let place = Place { resource, namespace: Some(namespace), name: "ringfence" };
-    let deployment = cluster.read(place)?.unwrap_or_default();
-    let status = &deployment["status"];
-    let number = |value: &Value| value.as_u64().unwrap_or(0);
-    let wanted = number(&deployment["spec"]["replicas"]);
-    let seen = number(&status["observedGeneration"]) >= number(&deployment["metadata"]["generation"]);
-    let ready = seen
-        && number(&status["updatedReplicas"]) == wanted
-        && number(&status["replicas"]) == wanted
-        && number(&status["availableReplicas"]) == wanted;
-    if ready {
-        return Ok(None);
-    }
-    let conditions = status["conditions"].as_array().into_iter().flatten();
-    let said =
-        conditions.filter(|condition| (condition["type"] == "ReplicaFailure") == (condition["status"] == "True"));
-    let mut words: Vec<&str> = said.filter_map(|condition| condition["message"].as_str()).collect();
-    words.dedup();
-    let counted = format!("{} of {wanted} available", number(&status["availableReplicas"]));
-    Ok(Some([&[counted.as_str()][..], &words].concat().join("; ")))
-}
-
 fn namespace_place(name: &str) -> Place<'_> {
     Place { resource: Resource { api_version: "v1", plural: "namespaces", kind: "Namespace" }, namespace: None, name }
 }
@@ -313,7 +348,7 @@ fn values(args: &Args) -> Result<Vec<(&'static str, Value)>, Box<dyn std::error:
             && !name.starts_with('-')
             && !name.ends_with('-')
     };
-    for name in args.excluded.iter().chain([&args.namespace]).chain(&args.waivers_from) {
+    for name in args.excluded.iter().chain([&args.namespace, &args.waivers_from]) {
         if !label(name) {
             return Err(format!("{name:?} is no name of a namespace: lower-case letters, digits and hyphens").into());
         }
@@ -342,9 +377,15 @@ fn values(args: &Args) -> Result<Vec<(&'static str, Value)>, Box<dyn std::error:
     if let Some(path) = &args.pod_security_config {
         values.push(("podSecurityConfiguration", crate::cluster::pod_security_json(path)?));
     }
-    if let Some(namespace) = &args.waivers_from {
-        values.push(("waiversFrom", namespace.as_str().into()));
-    }
+    values.extend([
+        ("waivers.enabled", args.waivers.into()),
+        ("waivers.namespace", args.waivers_from.as_str().into()),
+        ("reports.enabled", args.reports.into()),
+        ("controllers.enabled", (!args.controllers.is_empty()).into()),
+        ("controllers.sync", args.controllers.contains(&Controller::Sync).into()),
+        ("controllers.privileged", args.controllers.contains(&Controller::Privileged).into()),
+        ("controllers.ranges", args.controllers.contains(&Controller::Ranges).into()),
+    ]);
     if let Some(secret) = &args.tls_secret {
         values.push(("certificates.secret", secret.as_str().into()));
     }

@@ -4,11 +4,13 @@ use std::collections::BTreeSet;
 use std::io::{self, Write as _};
 
 use ringfence_admission::report::{
-    API_VERSION, NAME, NamespaceReport, Outcome, cluster_policy_report, policy_report, reports,
+    API_VERSION, NAME, NamespaceReport, Outcome, Overview, cluster_policy_report, policy_report, reports,
 };
+use ringfence_controllers::{NO_KINDS, ReportOptions, events, is_same, run_reports};
 use ringfence_live::{Apply, ChangeError, Cluster, ListError, Place, Resource};
-use serde_json::{Value, json};
+use serde_json::Value;
 
+use super::watching::Watching;
 use super::{chain, complain};
 use crate::cluster::{ClusterArgs, Needs, PodSecurityArgs, Scope, WaiverArgs};
 use crate::exit::Exit;
@@ -21,6 +23,9 @@ use crate::{jsonl, yaml};
 /// now, `warn` for what audit and warn object to, `skip` for what is waived or exempt, `pass` for the rest; and a
 /// ClusterPolicyReport with a result for each namespace. With --apply they are written to the running cluster, which has
 /// to know the kinds; what has not changed is left alone, and reports of namespaces that have no pods any more go.
+///
+/// With --watch it keeps them in step with what runs, in its own pod's cluster or the one kubectl would ask. Of several
+/// replicas one writes.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
@@ -45,13 +50,20 @@ pub(crate) struct Args {
     #[arg(long, conflicts_with = "dumps")]
     apply: bool,
 
-    /// Also tell of each failing workload in an event, as long as there is none already.
-    #[arg(long, requires = "apply")]
+    /// Write the reports, and go on: what changes in the cluster changes in them a second later.
+    #[arg(long, conflicts_with_all = ["dumps", "platform", "namespaces", "apply", "output"])]
+    watch: bool,
+
+    /// Also tell of each failing workload in an event, as long as there is none already; with --apply or --watch.
+    #[arg(long)]
     events: bool,
 
     /// How to print.
     #[arg(short, long, value_name = "FORMAT", default_value = "yaml")]
     output: Format,
+
+    #[command(flatten)]
+    watching: Watching,
 }
 
 const EXAMPLES: &str = "\
@@ -59,8 +71,9 @@ Examples:
   ringfence report --cluster dump.yaml                   what would be written
   ringfence report --context production -n shop          of one namespace
   ringfence report --context production --apply --events writes it, for dashboards that read PolicyReports
+  ringfence report --watch --events                      writes it, and goes on
 
-Exit status: 0 nothing fails, 1 something does, 2 something could not be read or written.";
+Exit status: 0 nothing fails, or --watch was told to end, 1 something does, 2 something could not be read or written.";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 enum Format {
@@ -74,8 +87,6 @@ enum Format {
 const FIELD_MANAGER: &str = "ringfence-report";
 /// Events of one run.
 const MOST_EVENTS: usize = 50;
-/// Characters of an event's note, which may have 1024 bytes.
-const LONGEST_NOTE: usize = 256;
 
 const OF_NAMESPACE: Resource<'static> =
     Resource { api_version: API_VERSION, plural: "policyreports", kind: "PolicyReport" };
@@ -84,7 +95,21 @@ const OF_CLUSTER: Resource<'static> =
 const EVENTS: Resource<'static> = Resource { api_version: "events.k8s.io/v1", plural: "events", kind: "Event" };
 
 pub(crate) fn main(args: &Args) -> Exit {
-    if !args.cluster.is_given() {
+    if args.events && !args.apply && !args.watch {
+        complain("--events goes with --apply or --watch: otherwise nothing is written");
+        return Exit::Failure;
+    }
+    if args.watch {
+        return match watch(args) {
+            Ok(()) => Exit::Clean,
+            Err(error) => {
+                complain(&chain(&*error));
+                Exit::Failure
+            }
+        };
+    }
+    let cluster = args.cluster.clone().or_within();
+    if !cluster.is_given() {
         complain("no cluster given: name a dump with --cluster, or a running one with --kubeconfig or --context");
         return Exit::Failure;
     }
@@ -95,10 +120,10 @@ pub(crate) fn main(args: &Args) -> Exit {
             return Exit::Failure;
         }
     };
-    let Some(loaded) = args.cluster.load(Needs::Reports, Scope::Named(&args.namespaces)) else {
+    let Some(loaded) = cluster.load(Needs::Reports, Scope::Named(&args.namespaces)) else {
         return Exit::Failure;
     };
-    let pod_security = match args.waivers.load(&args.cluster, &loaded) {
+    let pod_security = match args.waivers.load(&cluster, &loaded) {
         Ok(Some(waiving)) => pod_security.with_waivers(waiving),
         Ok(None) => pod_security,
         Err(()) => return Exit::Failure,
@@ -117,7 +142,8 @@ pub(crate) fn main(args: &Args) -> Exit {
         .map(|report| policy_report(report, args.max_results))
         .collect();
     if args.namespaces.is_empty() {
-        objects.push(cluster_policy_report(&all, args.max_results));
+        let overviews: Vec<Overview> = all.iter().map(Overview::from).collect();
+        objects.push(cluster_policy_report(&overviews, args.max_results));
     }
     if !args.apply {
         return match print(args.output, &objects) {
@@ -129,7 +155,7 @@ pub(crate) fn main(args: &Args) -> Exit {
         complain("nothing is written: what could not be read would be missing in the reports");
         return Exit::Failure;
     }
-    let Some(live) = args.cluster.connect() else { return Exit::Failure };
+    let Some(live) = cluster.connect() else { return Exit::Failure };
     match write(live.cluster(), args, &all, &objects) {
         Ok(()) => exit,
         Err(error) => {
@@ -137,6 +163,28 @@ pub(crate) fn main(args: &Args) -> Exit {
             Exit::Failure
         }
     }
+}
+
+/// Keeps the reports in step until it is told to end.
+fn watch(args: &Args) -> Result<(), Box<dyn std::error::Error>> {
+    let pod_security = args.pod_security.load(None)?;
+    // A dump is refused before this.
+    let target = args.cluster.running().unwrap_or_default();
+    args.watching.run(&target, "ringfence-reports", |at| async move {
+        let options = ReportOptions {
+            pod_security,
+            waivers: args.waivers.terms(),
+            max_results: args.max_results,
+            events: args.events,
+            namespace: at.namespace,
+            election: at.election,
+            writes_per_second: at.writes_per_second,
+            burst: at.burst,
+            resync: at.resync,
+            listener: at.listener,
+        };
+        run_reports(at.client, &at.server, options).await
+    })
 }
 
 fn print(format: Format, objects: &[Value]) -> io::Result<()> {
@@ -168,9 +216,7 @@ fn write(
     let known = match ours(cluster) {
         Ok(known) => known,
         Err(ListError::Absent { .. }) => {
-            return Err("the cluster does not know PolicyReports: install the definitions of \
-                kubernetes-sigs/wg-policy-prototypes, or what brings them, such as Kyverno"
-                .into());
+            return Err(NO_KINDS.into());
         }
         Err(error) => return Err(error.into()),
     };
@@ -218,51 +264,20 @@ fn ours(cluster: &Cluster) -> Result<Vec<Value>, ListError> {
     Ok(found)
 }
 
-/// Whether everything that would be written is there already.
-fn is_same(old: &Value, new: &Value) -> bool {
-    ["summary", "results"].iter().all(|field| old[field] == new[field])
-        && old["metadata"]["annotations"]["ringfence.dev/results-left-out"]
-            == new["metadata"]["annotations"]["ringfence.dev/results-left-out"]
-        && old["metadata"]["labels"]["app.kubernetes.io/managed-by"] == NAME
-}
-
 /// An event for each workload that fails, under a name of its own, so that it is told once as long as the event lasts.
 fn tell(cluster: &Cluster, all: &[NamespaceReport]) -> Result<usize, ChangeError> {
     let mut told = 0;
     for report in all {
-        let mut makers: Vec<(&ringfence_admission::waiver::Maker, Vec<&str>)> = Vec::new();
-        for finding in report.findings.iter().filter(|finding| finding.outcome == Outcome::Fail) {
-            match makers.iter_mut().find(|(maker, _)| *maker == &finding.maker) {
-                Some((_, messages)) => messages.push(&finding.message),
-                None => makers.push((&finding.maker, vec![&finding.message])),
-            }
-        }
-        for (maker, messages) in makers {
+        for event in events(report, MOST_EVENTS + 1, jiff::Timestamp::now()) {
             if told == MOST_EVENTS {
                 super::warn(&format!("no more than {MOST_EVENTS} events are written at one time"));
                 return Ok(told);
             }
-            let note = format!(
-                "running pods violate PodSecurity {:?}: {}",
-                report.policy.enforce.to_string(),
-                messages.join(", ")
-            );
-            let note: String = note.chars().take(LONGEST_NOTE).collect();
-            let name = event_name(maker, &note);
-            let place = Place { resource: EVENTS, namespace: Some(&report.namespace), name: &name };
+            let name = event["metadata"]["name"].as_str().unwrap_or_default();
+            let place = Place { resource: EVENTS, namespace: Some(&report.namespace), name };
             if cluster.read(place)?.is_some() {
                 continue;
             }
-            let mut regarding = json!({"apiVersion": maker.api_version, "kind": maker.kind, "name": maker.name,
-                "namespace": report.namespace});
-            if !maker.uid.is_empty() {
-                regarding["uid"] = maker.uid.as_str().into();
-            }
-            let now = jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%S.%6fZ").to_string();
-            let event = json!({"apiVersion": EVENTS.api_version, "kind": EVENTS.kind,
-                "metadata": {"name": name, "namespace": report.namespace}, "regarding": regarding, "note": note,
-                "type": "Warning", "reason": "ViolatesPodSecurity", "action": "Judge", "eventTime": now,
-                "reportingController": "ringfence.dev/report", "reportingInstance": FIELD_MANAGER});
             match cluster.apply(place, &event, Apply { manager: FIELD_MANAGER, force: true, dry_run: false }) {
                 Ok(_) => told += 1,
                 Err(ChangeError { code: Some(403), message, .. }) if message.contains("terminat") => {}
@@ -271,19 +286,4 @@ fn tell(cluster: &Cluster, all: &[NamespaceReport]) -> Result<usize, ChangeError
         }
     }
     Ok(told)
-}
-
-/// The same for the same workload and words.
-fn event_name(maker: &ringfence_admission::waiver::Maker, note: &str) -> String {
-    use sha2::{Digest as _, Sha256};
-    let mut hash = Sha256::new();
-    for part in [&maker.api_version, &maker.kind, &maker.name, note] {
-        hash.update(part.as_bytes());
-        hash.update([0]);
-    }
-    let mut name = "ringfence-".to_owned();
-    for byte in hash.finalize().iter().take(8) {
-        name += &format!("{byte:02x}");
-    }
-    name
 }

@@ -12,13 +12,17 @@ macro_rules! template {
 }
 
 /// In the order in which their objects are made.
-const TEMPLATES: [(&str, &str); 7] = [
+const TEMPLATES: [(&str, &str); 11] = [
     template!("namespace.yaml"),
     template!("scc-crd.yaml"),
+    template!("waivers-crd.yaml"),
+    template!("waivers.yaml"),
     template!("rbac.yaml"),
     template!("secret.yaml"),
     template!("configmap.yaml"),
     template!("deployment.yaml"),
+    template!("controllers.yaml"),
+    template!("reports.yaml"),
     template!("webhooks.yaml"),
 ];
 
@@ -82,6 +86,20 @@ impl Chart {
         Ok(Self { objects })
     }
 
+    /// Whatever an installation into that namespace can have, with waivers in that one; what is applied may differ in
+    /// what it says, but not in where it is.
+    pub(crate) fn everything(namespace: &str, waivers_from: &str) -> Result<Self, ChartError> {
+        let on =
+            ["scc.enabled", "scc.crd", "namespace.create", "waivers.enabled", "controllers.enabled", "reports.enabled"];
+        let mut values: Vec<(&'static str, Value)> = on.into_iter().map(|path| (path, true.into())).collect();
+        values.extend([
+            ("image", "any".into()),
+            ("podSecurityConfiguration", json!({"any": true})),
+            ("waivers.namespace", waivers_from.into()),
+        ]);
+        Self::render(&Choices { namespace: namespace.to_owned(), manager: super::MANAGER.to_owned(), values })
+    }
+
     /// As a stream of YAML documents.
     pub(crate) fn yaml(&self) -> String {
         let documents: Vec<String> = self.objects.iter().map(crate::yaml::document).collect();
@@ -137,7 +155,17 @@ mod tests {
             [vec![("url", json!(""))], vec![("url", json!("https://127.0.0.1:8443"))]],
             [vec![("failurePolicy", json!("Fail"))], vec![("failurePolicy", json!("Ignore"))]],
             [vec![], vec![("certificates.secret", json!("tls")), ("certificates.caBundle", json!("QQ=="))]],
-            [vec![], vec![("podSecurityConfiguration", json!({"defaults": {"enforce": "baseline"}})), ("hints", yes)]],
+            [
+                vec![],
+                vec![
+                    ("podSecurityConfiguration", json!({"defaults": {"enforce": "baseline"}})),
+                    ("hints", yes.clone()),
+                ],
+            ],
+            [
+                vec![],
+                vec![("controllers.enabled", yes.clone()), ("reports.enabled", yes.clone()), ("waivers.enabled", yes)],
+            ],
         ];
         let of = |bits: usize| switches.iter().enumerate().flat_map(move |(i, values)| values[bits >> i & 1].clone());
         (0..1 << switches.len()).map(|bits| chart(&of(bits).collect::<Vec<_>>())).collect()
@@ -166,7 +194,10 @@ mod tests {
                         | "ValidatingWebhookConfiguration"
                         | "MutatingWebhookConfiguration"
                 );
-                assert_eq!(object["metadata"]["namespace"] == NAMESPACE, namespaced, "{object}");
+                let within = object["metadata"]["namespace"].as_str();
+                let waivers = object["metadata"]["name"] == "ringfence-waivers";
+                let own = if waivers { "ringfence-waivers" } else { NAMESPACE };
+                assert_eq!(within, namespaced.then_some(own), "{object}");
             }
         }
     }
@@ -222,6 +253,114 @@ mod tests {
         }
     }
 
+    /// What the account of that name may do: groups, resources, names and verbs.
+    fn rights(chart: &Chart, account: &str) -> Vec<String> {
+        let bindings = of(chart, "ClusterRoleBinding").into_iter().chain(of(chart, "RoleBinding"));
+        let mut rights = Vec::new();
+        for binding in bindings {
+            let subjects = binding["subjects"].as_array().unwrap();
+            if !subjects.iter().any(|subject| subject["name"] == account && subject["namespace"] == NAMESPACE) {
+                continue;
+            }
+            let kind = binding["roleRef"]["kind"].as_str().unwrap();
+            let role = of(chart, kind).into_iter().find(|role| role["metadata"]["name"] == binding["roleRef"]["name"]);
+            for rule in role.unwrap()["rules"].as_array().unwrap() {
+                let words = |field: &str| {
+                    let all = rule[field].as_array().map_or(&[][..], Vec::as_slice);
+                    all.iter().map(|word| word.as_str().unwrap()).collect::<Vec<_>>().join(",")
+                };
+                let names = words("resourceNames");
+                let names = if names.is_empty() { names } else { format!("[{names}]") };
+                rights.push(format!("{} {}{names}: {}", words("apiGroups"), words("resources"), words("verbs")));
+            }
+        }
+        rights
+    }
+
+    #[test]
+    fn each_component_has_an_account_of_its_own_with_the_rights_that_it_uses() {
+        let every = Chart::everything(NAMESPACE, "ringfence-waivers").unwrap();
+        assert_eq!(
+            rights(&every, "ringfence-controllers"),
+            [
+                " namespaces: get,list,watch,patch",
+                " serviceaccounts: list,watch",
+                "security.openshift.io securitycontextconstraints: list,watch",
+                "rbac.authorization.k8s.io roles,clusterroles,rolebindings,clusterrolebindings: list,watch",
+                "coordination.k8s.io leases: create",
+                "coordination.k8s.io leases[ringfence-controllers]: get,update",
+                " configmaps: create",
+                " configmaps[ringfence-scc-uid]: get,patch",
+            ]
+        );
+        assert_eq!(
+            rights(&every, "ringfence-reports"),
+            [
+                " namespaces,pods: list,watch",
+                "wgpolicyk8s.io policyreports,clusterpolicyreports: create",
+                "wgpolicyk8s.io policyreports,clusterpolicyreports[ringfence]: get,list,watch,patch,delete",
+                "events.k8s.io events: get,create,patch",
+                "ringfence.dev waivers: list,watch",
+                "coordination.k8s.io leases: create",
+                "coordination.k8s.io leases[ringfence-reports]: get,update",
+            ]
+        );
+        let less = chart(&[
+            ("controllers.enabled", true.into()),
+            ("controllers.sync", false.into()),
+            ("controllers.ranges", false.into()),
+            ("reports.enabled", true.into()),
+            ("reports.events", false.into()),
+        ]);
+        assert_eq!(
+            rights(&less, "ringfence-controllers"),
+            [
+                " namespaces: get,list,watch,patch",
+                "coordination.k8s.io leases: create",
+                "coordination.k8s.io leases[ringfence-controllers]: get,update",
+            ]
+        );
+        assert!(
+            !rights(&less, "ringfence-reports").iter().any(|right| right.contains("event") || right.contains("waiver"))
+        );
+        // Without anything chosen there is the webhooks' account alone.
+        assert_eq!(of(&chart(&[]), "ServiceAccount").len(), 1);
+    }
+
+    #[test]
+    fn each_deployment_has_a_budget_a_network_policy_and_probes() {
+        let every = Chart::everything(NAMESPACE, "ringfence-waivers").unwrap();
+        let deployments = of(&every, "Deployment");
+        assert_eq!(deployments.len(), 3);
+        for deployment in deployments {
+            let labels = &deployment["spec"]["template"]["metadata"]["labels"];
+            let selector = &deployment["spec"]["selector"]["matchLabels"];
+            assert_eq!(
+                &json!({"app.kubernetes.io/name": "ringfence",
+                "app.kubernetes.io/component": labels["app.kubernetes.io/component"]}),
+                selector
+            );
+            let selects = |kind: &str, field: &str| {
+                of(&every, kind).iter().filter(|object| &object["spec"][field]["matchLabels"] == selector).count()
+            };
+            assert_eq!((selects("PodDisruptionBudget", "selector"), selects("NetworkPolicy", "podSelector")), (1, 1));
+            assert_eq!(deployment["spec"]["replicas"], 2);
+            let spec = &deployment["spec"]["template"]["spec"];
+            assert_eq!(spec["serviceAccountName"], deployment["metadata"]["name"]);
+            for probe in ["startupProbe", "livenessProbe", "readinessProbe"] {
+                assert!(spec["containers"][0][probe]["httpGet"]["path"].is_string(), "{deployment}");
+            }
+        }
+    }
+
+    #[test]
+    fn waivers_in_the_installations_own_namespace_make_none() {
+        let chart = chart(&[("waivers.enabled", true.into()), ("waivers.namespace", NAMESPACE.into())]);
+        assert!(of(&chart, "Namespace").is_empty());
+        let server = &of(&chart, "Deployment")[0]["spec"]["template"]["spec"]["containers"][0]["args"];
+        assert!(server.as_array().unwrap().contains(&json!("--waivers-from=ringfence-system")), "{server}");
+    }
+
     #[test]
     fn a_value_that_breaks_out_of_its_place_stays_in_it() {
         let evil = "x\"\nkind: Pod\n---\n{{ .Values.image }}";
@@ -262,14 +401,51 @@ mod tests {
     }
 
     #[test]
-    fn the_charts_definition_of_constraints_is_the_one_for_all() {
-        let path =
-            std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy/crds/securitycontextconstraints.yaml");
-        let text = std::fs::read_to_string(path).unwrap();
-        let mut own = of(&chart(&[("scc.crd", true.into())]), "CustomResourceDefinition")[0].clone();
-        assert_eq!(own["metadata"]["annotations"], json!({"helm.sh/resource-policy": "keep"}));
-        own["metadata"].as_object_mut().unwrap().remove("annotations");
-        assert_eq!(vec![own], documents("", &text).unwrap());
+    fn the_components_and_the_rights_to_apply_are_those_of_the_chart() {
+        let plain = chart(&[]).objects;
+        let head = "# Made of the chart under deploy/helm/ringfence; the tests make it with UPDATE_DEPLOY=1.";
+        for (component, file, about) in [
+            ("controllers.enabled", "controllers", "`ringfence sync --watch`: see docs/controllers.md"),
+            ("reports.enabled", "reports", "`ringfence report --watch`: see docs/reports.md"),
+        ] {
+            let mut objects = chart(&[(component, true.into())]).objects;
+            objects.retain(|object| !plain.contains(object));
+            agrees(
+                &format!("kustomize/{file}/added.yaml"),
+                &format!("{head}\n{}", Chart { objects: objects.clone() }.yaml()),
+            );
+            // For whoever runs it elsewhere.
+            let rights = |object: &Value| {
+                object["kind"] == "ServiceAccount"
+                    || object["apiVersion"].as_str().is_some_and(|api| api.starts_with("rbac"))
+            };
+            objects.retain(rights);
+            let text = format!("# What may be done by {about}.\n{head}\n{}", Chart { objects }.yaml());
+            agrees(&format!("rbac/{file}.yaml"), &text);
+        }
+        // A Deployment only gets an argument more, by a patch of the component.
+        let mut objects = chart(&[("waivers.enabled", true.into()), ("reports.enabled", true.into())]).objects;
+        let waivers = |object: &Value| {
+            let metadata = &object["metadata"];
+            metadata["name"] == "ringfence-waivers" || metadata["name"] == "waivers.ringfence.dev"
+        };
+        objects.retain(waivers);
+        agrees("kustomize/waivers/added.yaml", &format!("{head}\n{}", Chart { objects: objects.clone() }.yaml()));
+        objects.retain(|object| object["kind"] != "CustomResourceDefinition");
+        let about = "# Where waivers count, and that they may be read there: see docs/waivers.md.";
+        agrees("rbac/waivers.yaml", &format!("{about}\n{head}\n{}", Chart { objects }.yaml()));
+    }
+
+    #[test]
+    fn the_charts_definitions_are_those_for_all() {
+        for (value, file) in [("scc.crd", "securitycontextconstraints.yaml"), ("waivers.enabled", "waivers.yaml")] {
+            let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy/crds").join(file);
+            let text = std::fs::read_to_string(path).unwrap();
+            let mut own = of(&chart(&[(value, true.into())]), "CustomResourceDefinition")[0].clone();
+            assert_eq!(own["metadata"]["annotations"], json!({"helm.sh/resource-policy": "keep"}));
+            own["metadata"].as_object_mut().unwrap().remove("annotations");
+            assert_eq!(vec![own], documents("", &text).unwrap());
+        }
     }
 
     #[test]

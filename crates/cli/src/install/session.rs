@@ -3,7 +3,7 @@
 use std::io::Write as _;
 use std::time::{Duration, Instant};
 
-use ringfence_live::{Apply, ChangeError, Cluster};
+use ringfence_live::{Apply, ChangeError, Cluster, Place};
 use serde_json::{Value, json};
 
 use super::place::place;
@@ -107,6 +107,31 @@ impl Session<'_> {
             self.say("deleted", &place.to_string())?;
         }
         Ok(false)
+    }
+
+    /// Removes what an earlier installation had and this one has not. Definitions and namespaces stay, with what is in
+    /// them, and so does what others manage.
+    pub(crate) fn prune(&self, everything: &[Value], wanted: &[Value]) -> Result<(), InstallError> {
+        let wanted: Vec<_> = wanted.iter().filter_map(place).collect();
+        for object in everything.iter().rev() {
+            let Some(place) = place(object).filter(|place| !wanted.contains(place)) else { continue };
+            if matches!(object["kind"].as_str(), Some("Namespace" | "CustomResourceDefinition")) {
+                continue;
+            }
+            let ours = self.cluster.read(place)?.is_some_and(|there| manager(&there) == Some(MANAGER));
+            if ours && self.cluster.delete(place, self.dry_run)? {
+                self.say("deleted", &place.to_string())?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Deletes what is there, whoever made it.
+    pub(crate) fn delete_at(&self, place: Place<'_>) -> Result<(), InstallError> {
+        if self.cluster.delete(place, self.dry_run)? {
+            self.say("deleted", &place.to_string())?;
+        }
+        Ok(())
     }
 
     /// Waits until something is so. `look` says `None` when it is, or else what the cluster says of it.

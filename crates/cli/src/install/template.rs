@@ -1,7 +1,7 @@
 //! As much of Helm's template language as the chart uses, and no more: what is not known is an error, not nothing.
 //!
-//! Known are `if`, `else` and `end`; `.Values`, `.Release.Namespace`, `.Release.Service`; `not`, `or`, `eq` and
-//! `required`; `quote`, `toJson` and `sha256sum` behind a pipe; and `-` at either end, which takes away white space.
+//! Known are `if`, `else` and `end`; `.Values`, `.Release.Namespace`, `.Release.Service`; `not`, `or`, `eq`, `ne`
+//! and `required`; `quote`, `toJson` and `sha256sum` behind a pipe; and `-` at either end, which takes away white space.
 //! See <https://helm.sh/docs/chart_template_guide/control_structures/>.
 
 use std::fmt::Write as _;
@@ -132,6 +132,9 @@ fn evaluate(expression: &str, root: &Value) -> Result<Value, TemplateError> {
         }
         ["eq", one, other] => {
             (operand(one, root).ok_or_else(unknown)? == operand(other, root).ok_or_else(unknown)?).into()
+        }
+        ["ne", one, other] => {
+            (operand(one, root).ok_or_else(unknown)? != operand(other, root).ok_or_else(unknown)?).into()
         }
         ["required", message, one] => {
             let value = operand(one, root).ok_or_else(unknown)?;

@@ -250,8 +250,8 @@ fn a_dry_run_writes_nothing_and_says_what_it_would() {
     running.signal("TERM");
     assert_eq!(running.ended(), Some(0));
     assert_eq!((get(&server, "shop"), get(&server, "bare"), get(&server, "default")), before);
-    let leases = server.admin().get("/apis/coordination.k8s.io/v1/namespaces/ringfence/leases").body;
+    let leases = server.admin().get("/apis/coordination.k8s.io/v1/namespaces/ringfence-system/leases").body;
     assert_eq!(leases["items"], json!([]));
-    let record = server.admin().get("/api/v1/namespaces/ringfence/configmaps/ringfence-scc-uid");
+    let record = server.admin().get("/api/v1/namespaces/ringfence-system/configmaps/ringfence-scc-uid");
     assert_eq!(record.code, 404);
 }

@@ -8,7 +8,7 @@ use crate::running::Running;
 use crate::{account, annotation, eventually, get, levels, modes, namespace, server};
 
 const UID: &str = "openshift.io/sa.scc.uid-range";
-const RECORD: &str = "/api/v1/namespaces/ringfence/configmaps/ringfence-scc-uid";
+const RECORD: &str = "/api/v1/namespaces/ringfence-system/configmaps/ringfence-scc-uid";
 
 /// Everybody's range.
 pub(crate) fn all(server: &ringfence_testing::ApiServer) -> Vec<String> {

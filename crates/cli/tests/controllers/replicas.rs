@@ -8,7 +8,7 @@ use crate::ranges::all;
 use crate::running::Running;
 use crate::{account, eventually, levels, modes, namespace, server};
 
-const LEASE: &str = "/apis/coordination.k8s.io/v1/namespaces/ringfence/leases/ringfence-controllers";
+const LEASE: &str = "/apis/coordination.k8s.io/v1/namespaces/ringfence-system/leases/ringfence-controllers";
 
 fn shop(server: &ringfence_testing::ApiServer, name: &str) {
     server.create(&namespace(name, &json!({})));

@@ -10,8 +10,10 @@ use std::time::{Duration, Instant};
 use ringfence_testing::{ApiServer, Who};
 use serde_json::Value;
 
-use crate::PATIENCE;
 use crate::common::root;
+
+/// How long something may take on a busy machine.
+pub(crate) const PATIENCE: Duration = Duration::from_mins(3);
 
 /// A replica. It is killed when this is dropped.
 pub(crate) struct Running {
@@ -21,19 +23,22 @@ pub(crate) struct Running {
 }
 
 impl Running {
-    /// Starts one, with a short lease, as the service account that the rights are for.
+    /// Starts controllers, with a short lease, as the service account that the rights are for.
     pub(crate) fn start(server: &ApiServer, more: &[&str]) -> Self {
-        let token = server.token("ringfence", "ringfence-controllers", false);
-        let kubeconfig = server.kubeconfig_of("ringfence-controllers", Who::Token(&token));
+        Self::start_as(server, "ringfence-controllers", "sync", more)
+    }
+
+    /// The same for reports.
+    pub(crate) fn reports(server: &ApiServer, more: &[&str]) -> Self {
+        Self::start_as(server, "ringfence-reports", "report", more)
+    }
+
+    fn start_as(server: &ApiServer, account: &str, program: &str, more: &[&str]) -> Self {
+        let token = server.token("ringfence-system", account, false);
+        let kubeconfig = server.kubeconfig_of(account, Who::Token(&token));
         let mut command = Command::new(env!("CARGO_BIN_EXE_ringfence"));
-        command.args([
-            "sync",
-            "--watch",
-            "--kubeconfig",
-            kubeconfig.to_str().unwrap(),
-            "--lease-namespace",
-            "ringfence",
-        ]);
+        command.args([program, "--watch", "--kubeconfig", kubeconfig.to_str().unwrap()]);
+        command.args(["--lease-namespace", "ringfence-system"]);
         command.args(["--retry-period", "1", "--qps", "500"]);
         if !more.contains(&"--lease-duration") {
             command.args(["--lease-duration", "6", "--renew-deadline", "4"]);
@@ -53,6 +58,7 @@ impl Running {
     }
 
     /// The lines on standard output so far.
+    #[allow(dead_code, reason = "not every test program has dry runs")]
     pub(crate) fn out(&self) -> Vec<Value> {
         self.out.lock().unwrap().clone()
     }
@@ -78,12 +84,14 @@ impl Running {
     }
 
     /// Sends it a signal: `KILL`, `STOP`, `CONT` or `TERM`.
+    #[allow(dead_code, reason = "not every test program ends it")]
     pub(crate) fn signal(&self, name: &str) {
         let process = self.child.id().to_string();
         assert!(Command::new("kill").args(["-s", name, &process]).status().unwrap().success());
     }
 
     /// Waits for its end.
+    #[allow(dead_code, reason = "not every test program ends it")]
     pub(crate) fn ended(&mut self) -> Option<i32> {
         let begun = Instant::now();
         loop {

@@ -1,19 +1,17 @@
 //! What the controllers know of the cluster, kept up to date, and which namespaces a change concerns.
 
-mod kept;
 mod slim;
 
+use crate::kept::{Kept, Key, Same};
 use k8s_openapi::api::core::v1::{Namespace, Pod, ServiceAccount};
 use k8s_openapi::api::rbac::v1::{ClusterRole, ClusterRoleBinding, Role, RoleBinding, RoleRef};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use kept::{Kept, Key};
 use ringfence_admission::cluster::{self, Kind, LookupError, Platform};
 use ringfence_admission::decode::{DecodeError, decode};
 use ringfence_admission::rbac::Index;
 use ringfence_admission::sync::NEEDS;
-use ringfence_live::{Client, Event, Resource, follow};
+use ringfence_live::{Client, Event, Resource, follow, name_of};
 use ringfence_scc::SecurityContextConstraints;
-use serde::Deserialize;
 use serde_json::value::RawValue;
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
@@ -258,7 +256,7 @@ impl Cache {
     }
 
     /// Notes that who may use what has changed, if something has.
-    fn rbac(&self, change: Result<Touched, kept::Same>) -> Touched {
+    fn rbac(&self, change: Result<Touched, Same>) -> Touched {
         let Ok(touched) = change else { return Touched::Nothing };
         self.rbac_changed.store(true, Relaxed);
         touched
@@ -345,23 +343,6 @@ fn grants(rules: Option<&[k8s_openapi::api::rbac::v1::PolicyRule]>) -> bool {
 /// One that collects the rules of others may grant what they do.
 fn role_grants(role: &ClusterRole) -> bool {
     role.aggregation_rule.is_some() || grants(role.rules.as_deref())
-}
-
-/// Namespace and name; empty if there are none.
-fn name_of(object: &RawValue) -> Key {
-    #[derive(Deserialize, Default)]
-    #[serde(default)]
-    struct Object {
-        metadata: Metadata,
-    }
-    #[derive(Deserialize, Default)]
-    #[serde(default)]
-    struct Metadata {
-        namespace: String,
-        name: String,
-    }
-    let object: Object = serde_json::from_str(object.get()).unwrap_or_default();
-    (object.metadata.namespace, object.metadata.name)
 }
 
 impl cluster::Namespaces for Cache {

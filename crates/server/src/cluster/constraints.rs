@@ -1,11 +1,12 @@
 //! Security context constraints, and the roles and bindings that say who may use them.
 
-use super::store::{Store, name_of};
+use super::store::Store;
 use k8s_openapi::api::rbac::v1::{ClusterRole, ClusterRoleBinding, PolicyRule, Role, RoleBinding};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use ringfence_admission::cluster::Kind;
 use ringfence_admission::decode::{DecodeError, decode};
 use ringfence_admission::rbac::Index;
+use ringfence_live::name_of;
 use ringfence_scc::SecurityContextConstraints;
 use serde_json::Value;
 use serde_json::value::RawValue;

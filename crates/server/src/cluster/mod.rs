@@ -12,7 +12,6 @@ mod namespaces;
 mod pods;
 mod state;
 mod store;
-mod template;
 mod waivers;
 
 use crate::source::{AnyCluster, Source};

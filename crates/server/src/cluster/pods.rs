@@ -1,17 +1,16 @@
 //! Pods: for each its name, what made it, and a template that all pods like it share.
 
 use super::store::Store;
-use super::template::template;
 use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 use ringfence_admission::cluster::Alike;
 use ringfence_admission::decode::{DecodeError, decode_pod};
-use ringfence_admission::pod_security::Owner;
+use ringfence_admission::pod_security::{Owner, template};
+use ringfence_live::Shared;
 use serde_json::value::RawValue;
 use std::collections::{BTreeMap, HashMap};
-use std::hash::{BuildHasher as _, RandomState};
 use std::ops::ControlFlow;
-use std::sync::{Arc, PoisonError, RwLock, Weak};
+use std::sync::{Arc, PoisonError, RwLock};
 
 #[derive(Debug, Default)]
 pub(super) struct Pods {
@@ -50,7 +49,7 @@ impl Pods {
     /// How many pods there are, and how many different ones.
     pub(super) fn len(&self) -> (usize, usize) {
         let all = self.all.read().unwrap_or_else(PoisonError::into_inner);
-        (all.count, all.templates.by_hash.len())
+        (all.count, all.templates.len())
     }
 
     /// Hands over the pods of a namespace by name.
@@ -156,39 +155,6 @@ pub(super) fn whole(namespace: &str, alike: Alike<'_>) -> Pod {
         ..alike.pod.metadata.clone()
     };
     Pod { metadata, ..alike.pod.clone() }
-}
-
-/// Values that are kept once, for as long as somebody has them.
-#[derive(Debug)]
-struct Shared<T> {
-    /// By two keyed hashes of what tells them apart, which nobody outside can make collide.
-    by_hash: HashMap<(u64, u64), Weak<T>>,
-    keys: (RandomState, RandomState),
-    /// When to look for those that nobody has any more.
-    sweep_at: usize,
-}
-
-impl<T> Default for Shared<T> {
-    fn default() -> Self {
-        Self { by_hash: HashMap::new(), keys: Default::default(), sweep_at: 64 }
-    }
-}
-
-impl<T> Shared<T> {
-    fn share(&mut self, key: &[u8], value: T) -> Arc<T> {
-        let hash = (self.keys.0.hash_one(key), self.keys.1.hash_one(key));
-        if let Some(known) = self.by_hash.get(&hash).and_then(Weak::upgrade) {
-            return known;
-        }
-        if self.by_hash.len() >= self.sweep_at {
-            self.by_hash.retain(|_, value| value.strong_count() > 0);
-            self.by_hash.shrink_to_fit();
-            self.sweep_at = (self.by_hash.len() * 2).max(64);
-        }
-        let value = Arc::new(value);
-        self.by_hash.insert(hash, Arc::downgrade(&value));
-        value
-    }
 }
 
 #[cfg(test)]

@@ -2,8 +2,7 @@
 
 use super::state::State;
 use ringfence_admission::decode::DecodeError;
-use ringfence_live::{Client, Event, Resource, follow, follow_in};
-use serde::Deserialize;
+use ringfence_live::{Client, Event, Resource, follow, follow_in, name_of};
 use serde_json::value::RawValue;
 use std::sync::Arc;
 
@@ -82,21 +81,4 @@ fn teller<S: Store>(
             tracing::warn!(%resource, %error, "cannot follow the cluster; what is known is kept");
         }
     }
-}
-
-/// Namespace and name; empty if there are none.
-pub(super) fn name_of(object: &RawValue) -> (String, String) {
-    #[derive(Deserialize, Default)]
-    #[serde(default)]
-    struct Object {
-        metadata: Metadata,
-    }
-    #[derive(Deserialize, Default)]
-    #[serde(default)]
-    struct Metadata {
-        namespace: String,
-        name: String,
-    }
-    let object: Object = serde_json::from_str(object.get()).unwrap_or_default();
-    (object.metadata.namespace, object.metadata.name)
 }

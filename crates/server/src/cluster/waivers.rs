@@ -1,8 +1,9 @@
 //! Waivers of the one namespace whose waivers count.
 
-use super::store::{Store, name_of};
+use super::store::Store;
 use ringfence_admission::decode::DecodeError;
 use ringfence_admission::waiver::{Terms, Waivers};
+use ringfence_live::name_of;
 use serde_json::Value;
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;

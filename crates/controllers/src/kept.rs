@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 /// Namespace and name.
-pub(super) type Key = (String, String);
+pub(crate) type Key = (String, String);
 
 /// Objects, each with the list that it was last in.
 #[derive(Debug)]
-pub(super) struct Kept<T> {
+pub(crate) struct Kept<T> {
     all: BTreeMap<Key, (T, u64)>,
     list: u64,
 }
@@ -20,12 +20,12 @@ impl<T> Default for Kept<T> {
 
 impl<T: PartialEq> Kept<T> {
     /// A whole list begins. What is there stays until it is at its end.
-    pub(super) fn begin(&mut self) {
+    pub(crate) fn begin(&mut self) {
         self.list += 1;
     }
 
     /// Puts an object in. Returns what was there before, unless it is the same.
-    pub(super) fn put(&mut self, key: Key, object: T) -> Result<Option<T>, Same> {
+    pub(crate) fn put(&mut self, key: Key, object: T) -> Result<Option<T>, Same> {
         if let Some((known, list)) = self.all.get_mut(&key)
             && *known == object
         {
@@ -35,38 +35,44 @@ impl<T: PartialEq> Kept<T> {
         Ok(self.all.insert(key, (object, self.list)).map(|(old, _)| old))
     }
 
-    pub(super) fn remove(&mut self, key: &Key) -> Option<T> {
+    pub(crate) fn remove(&mut self, key: &Key) -> Option<T> {
         self.all.remove(key).map(|(old, _)| old)
     }
 
     /// The list is at its end: what was not in it is gone, and returned.
-    pub(super) fn finish(&mut self) -> Vec<(Key, T)> {
+    pub(crate) fn finish(&mut self) -> Vec<(Key, T)> {
         let list = self.list;
         self.all.extract_if(.., |_, (_, at)| *at != list).map(|(key, (old, _))| (key, old)).collect()
     }
 
-    pub(super) fn get(&self, namespace: &str, name: &str) -> Option<&T> {
+    pub(crate) fn get(&self, namespace: &str, name: &str) -> Option<&T> {
         self.all.get(&(namespace.to_owned(), name.to_owned())).map(|(object, _)| object)
     }
 
-    pub(super) fn values(&self) -> impl Iterator<Item = &T> {
+    pub(crate) fn values(&self) -> impl Iterator<Item = &T> {
         self.all.values().map(|(object, _)| object)
     }
 
     /// The names in a namespace.
-    pub(super) fn names(&self, namespace: &str) -> impl Iterator<Item = &str> {
-        let from = (namespace.to_owned(), String::new());
-        self.all.range(from..).map(|(key, _)| key).take_while(move |(of, _)| of == namespace).map(|(_, name)| &**name)
+    pub(crate) fn names(&self, namespace: &str) -> impl Iterator<Item = &str> {
+        self.within(namespace).map(|(name, _)| name)
     }
 
-    pub(super) fn len(&self) -> usize {
+    /// The objects of a namespace, by their names.
+    pub(crate) fn within(&self, namespace: &str) -> impl Iterator<Item = (&str, &T)> {
+        let from = (namespace.to_owned(), String::new());
+        let all = self.all.range(from..).take_while(move |((of, _), _)| of == namespace);
+        all.map(|((_, name), (object, _))| (&**name, object))
+    }
+
+    pub(crate) fn len(&self) -> usize {
         self.all.len()
     }
 }
 
 /// Nothing has changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Same;
+pub(crate) struct Same;
 
 #[cfg(test)]
 mod tests {

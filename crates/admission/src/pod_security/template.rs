@@ -14,7 +14,7 @@ const PREFIXES: [&str; 4] = [
 ];
 
 /// The pod without its name, its owner, and all that no control reads.
-pub(super) fn template(pod: Pod) -> Pod {
+pub fn template(pod: Pod) -> Pod {
     let annotations = pod.metadata.annotations.map(|mut all| {
         all.retain(|key, _| PREFIXES.iter().any(|prefix| key.starts_with(prefix)));
         all

@@ -6,11 +6,15 @@
 mod balancer;
 #[path = "install/certificates.rs"]
 mod certificates;
+#[path = "install/client_certificate.rs"]
+mod client_certificate;
 mod common;
 #[path = "install/components.rs"]
 mod components;
 #[path = "install/constraints.rs"]
 mod constraints;
+#[path = "install/events.rs"]
+mod events;
 #[path = "install/faults.rs"]
 mod faults;
 #[path = "install/pod_security.rs"]

@@ -148,8 +148,8 @@ pub(crate) fn common(
             .map(|(result, n)| (format!("controller=\"{name}\",result=\"{result}\""), n.load(Relaxed)))
     });
     many(out, "ringfence_controller_syncs_total", "counter", "Keys by what became of them.", syncs.collect());
-    let writes = writer.numbers().map(|(result, n)| (format!("result=\"{result}\""), n));
-    many(out, "ringfence_controller_writes_total", "counter", "Writes by what became of them.", writes.into());
+    let by_result = writer.numbers().map(|(result, n)| (format!("result=\"{result}\""), n));
+    many(out, "ringfence_controller_writes_total", "counter", "Writes by what became of them.", by_result.into());
 }
 
 /// A value without labels. Writing to a string cannot fail.

@@ -2,6 +2,7 @@
 
 use crate::certificates::Kept;
 use crate::clock::Clock;
+use crate::events::Events;
 use crate::metrics::Metrics;
 use crate::otel::{Counts, Exporter, Tracer};
 use crate::settings::{Fail, Settings};
@@ -10,7 +11,7 @@ use ringfence_admission::admit::Pipeline;
 use ringfence_admission::pod_security::PodSecurity;
 use ringfence_admission::waiver::Waiving;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use tokio::sync::Semaphore;
 
 /// What every request has at hand.
@@ -26,6 +27,8 @@ pub(crate) struct App {
     /// Begins traces, if anybody wants them.
     pub(crate) tracer: Option<Arc<Tracer>>,
     traced: Option<Arc<Counts>>,
+    /// Tells of refused pods, if anybody is to be told.
+    pub(crate) events: OnceLock<Arc<Events>>,
     draining: AtomicBool,
     /// Where the server makes its own certificates.
     kept: Option<Kept>,
@@ -51,6 +54,7 @@ impl App {
             clock: Clock::default(),
             tracer: exporter.map(Exporter::tracer),
             traced: exporter.map(Exporter::counts),
+            events: OnceLock::new(),
             draining: AtomicBool::new(false),
             kept,
             pipeline: RwLock::default(),
@@ -105,6 +109,9 @@ impl App {
         }
         if let Some(waiving) = self.waiving() {
             crate::metrics::waivers(&waiving, &mut text);
+        }
+        if let Some(events) = self.events.get() {
+            events.render(&mut text);
         }
         self.source.metrics(&mut text);
         text

@@ -15,6 +15,7 @@ mod app;
 mod certificates;
 mod clock;
 mod cluster;
+mod events;
 mod http;
 mod metrics;
 mod otel;
@@ -28,6 +29,7 @@ mod webhook;
 
 pub use certificates::{Kept, SelfSigned};
 pub use cluster::Live;
+pub use events::Events;
 pub use otel::{TraceError, Traces};
 pub use page::Page;
 pub use ringfence_ui::About;

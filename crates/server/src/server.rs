@@ -1,6 +1,7 @@
 //! A server, from its settings to its end.
 
 use crate::app::App;
+use crate::events::Events;
 use crate::otel::Exporter;
 use crate::page::{Page, PageSite};
 use crate::settings::Settings;
@@ -88,6 +89,14 @@ impl Server {
         let listener = of_tokio(listener, address)?;
         self.page = Some((Arc::new(PageSite::new(Arc::clone(&self.app), hosts, about)), listener));
         Ok(self)
+    }
+
+    /// Tells of refused pods in events, too.
+    #[must_use]
+    pub fn with_events(self, events: Arc<Events>) -> Self {
+        // Whoever was to tell of them before goes on with it.
+        let _ = self.app.events.set(events);
+        self
     }
 
     /// Where it listens for reviews, if it does: the port, if the settings left it to the system.

@@ -37,6 +37,8 @@ pub struct AdmissionRequest {
     pub operation: Operation,
     /// Who asks.
     pub user_info: UserInfo,
+    /// Whether nothing of it will be kept.
+    pub dry_run: Option<bool>,
     /// The new object; absent when one is deleted.
     #[serde(deserialize_with = "raw")]
     pub object: Option<Box<RawValue>>,

@@ -64,6 +64,10 @@ pub(crate) struct Args {
     #[arg(long)]
     hints: bool,
 
+    /// Write no events about refused pods, and do without the rights for that.
+    #[arg(long)]
+    no_events: bool,
+
     /// The PodSecurityConfiguration: defaults and exemptions.
     #[arg(long, value_name = "FILE")]
     pod_security_config: Option<PathBuf>,
@@ -361,6 +365,7 @@ fn values(args: &Args) -> Result<Vec<(&'static str, Value)>, Box<dyn std::error:
         ("failurePolicy", if args.failure_policy == FailurePolicy::Fail { "Fail" } else { "Ignore" }.into()),
         ("advisory", args.advisory.into()),
         ("hints", args.hints.into()),
+        ("events", (!args.no_events).into()),
         ("landlock", (!args.no_landlock).into()),
         ("excludedNamespaces", json!(excluded)),
     ];

@@ -9,7 +9,7 @@ use ringfence_admission::cluster::Snapshot;
 use ringfence_admission::pod_security::{Limits as PodLimits, PodSecurity};
 use ringfence_live::Target;
 use ringfence_server::{
-    About, Fail, Kept, Limits, Live, Page, Sandbox, Server, Settings, Shut, Source, TlsFiles, Traces,
+    About, Events, Fail, Kept, Limits, Live, Page, Sandbox, Server, Settings, Shut, Source, TlsFiles, Traces,
 };
 
 use super::{chain, complain};
@@ -94,6 +94,11 @@ pub(crate) struct Args {
     /// Name each field at fault and what to write instead, in further warnings.
     #[arg(long)]
     hints: bool,
+
+    /// Tell in an event, on what made it, of each pod that is refused and why; a Deployment shows it. It needs the right
+    /// to write events, and to read replica sets and jobs.
+    #[arg(long, conflicts_with = "dumps")]
+    events: bool,
 
     /// How many pods of a relabelled namespace are checked; `all` for every one.
     #[arg(long, value_name = "NUMBER", default_value = "3000", value_parser = how_many)]
@@ -260,6 +265,7 @@ fn serve(args: &Args, pod_security: PodSecurity, cluster: From) -> Result<(), Bo
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
+        let mut events = None;
         let source: Arc<dyn Source> = match cluster {
             From::Dump(snapshot) => Arc::new(snapshot),
             From::Running(target) => {
@@ -268,11 +274,15 @@ fn serve(args: &Args, pod_security: PodSecurity, cluster: From) -> Result<(), Bo
                 if let (Some(own), Some(kept)) = (own, kept) {
                     own.keep(client.clone(), kept);
                 }
+                events = args.events.then(|| Events::start(client.clone()));
                 about.source = format!("The cluster at {server}, which is watched");
                 Arc::new(Live::start(client, &server, args.waivers.terms()))
             }
         };
         let mut server = Server::new(settings, listener, tls, pod_security, source)?;
+        if let Some(events) = events {
+            server = server.with_events(events);
+        }
         if let Some(listener) = page {
             let hosts = args.ui_hosts.clone();
             server = server.with_page(Page { listener, address: args.ui_listen, hosts, about })?;

@@ -163,7 +163,7 @@ mod tests {
                 ],
             ],
             [
-                vec![],
+                vec![("events", json!(false))],
                 vec![("controllers.enabled", yes.clone()), ("reports.enabled", yes.clone()), ("waivers.enabled", yes)],
             ],
         ];
@@ -218,7 +218,9 @@ mod tests {
                     excluded[1],
                     json!({"key": "kubernetes.io/metadata.name", "operator": "NotIn", "values": ["kube-system"]})
                 );
-                assert_eq!((&hook["sideEffects"], &hook["timeoutSeconds"]), (&json!("None"), &json!(5)));
+                let effects = &hook["sideEffects"];
+                assert!(effects == "None" || effects == "NoneOnDryRun", "{hook}");
+                assert_eq!(hook["timeoutSeconds"], 5);
                 // Nothing that keeps the cluster itself going: leases, nodes, events, or these configurations.
                 let resources =
                     hook["rules"].as_array().unwrap().iter().flat_map(|rule| rule["resources"].as_array().unwrap());
@@ -244,6 +246,11 @@ mod tests {
             .chain(of(&chart, "Role"))
             .flat_map(|role| role["rules"].as_array().unwrap());
         for rule in rules {
+            // It makes events, where it is to tell of refused pods.
+            if rule["resources"] == json!(["events"]) {
+                assert_eq!(rule["verbs"], json!(["get", "create", "patch"]), "{rule}");
+                continue;
+            }
             let verbs: Vec<&str> =
                 rule["verbs"].as_array().unwrap().iter().map(|verb| verb.as_str().unwrap()).collect();
             assert!(verbs.iter().all(|verb| ["get", "list", "watch", "patch", "update"].contains(verb)), "{rule}");
@@ -323,6 +330,10 @@ mod tests {
         assert!(
             !rights(&less, "ringfence-reports").iter().any(|right| right.contains("event") || right.contains("waiver"))
         );
+        let quiet = chart(&[("events", false.into())]);
+        assert!(!rights(&quiet, "ringfence").iter().any(|right| right.contains("event") || right.contains("jobs")));
+        let hooks = of(&quiet, "ValidatingWebhookConfiguration")[0]["webhooks"].as_array().unwrap().clone();
+        assert!(hooks.iter().all(|hook| hook["sideEffects"] == "None"));
         // Without anything chosen there is the webhooks' account alone.
         assert_eq!(of(&chart(&[]), "ServiceAccount").len(), 1);
     }

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::ranges::all;
 use crate::running::Running;
-use crate::{account, eventually, levels, modes, namespace, server};
+use crate::{account, constraint, eventually, levels, modes, namespace, server};
 
 const LEASE: &str = "/apis/coordination.k8s.io/v1/namespaces/ringfence-system/leases/ringfence-controllers";
 
@@ -107,4 +107,29 @@ fn an_api_server_that_comes_back_is_followed_on() {
     assert_eq!(ranges.iter().collect::<BTreeSet<_>>().len(), ranges.len(), "{ranges:?}");
     running.signal("TERM");
     assert_eq!(running.ended(), Some(0), "{}", running.log());
+}
+
+#[test]
+fn watches_that_expired_while_nobody_looked_are_begun_anew() {
+    let Some(server) = server() else { return };
+    let running = Running::start(&server, &[]);
+    shop(&server, "one");
+    labelled(&server, "one");
+    let listed = running.said("listed").len();
+    running.signal("STOP");
+    shop(&server, "two");
+    assert_eq!(server.admin().delete("/apis/security.openshift.io/v1/securitycontextconstraints/strict").code, 200);
+    server.create(&constraint("strict", &["system:authenticated"], &json!({"runAsUser": {"type": "RunAsAny"}})));
+    // No watch can be taken up again from where it was.
+    server.compact();
+    server.stop();
+    server.start_again();
+    server.compact();
+    running.signal("CONT");
+    for name in ["one", "two"] {
+        eventually(name, &modes("baseline", "baseline"), || levels(&server, name));
+    }
+    assert!(running.said("listed").len() > listed, "{}", running.log());
+    let ranges = all(&server);
+    assert_eq!(ranges.iter().collect::<BTreeSet<_>>().len(), ranges.len(), "{ranges:?}");
 }

@@ -4,7 +4,7 @@ use std::io::{BufReader, Read as _, Write as _};
 use std::net::TcpStream;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
-use std::thread::sleep;
+use std::thread::{JoinHandle, sleep};
 use std::time::{Duration, Instant};
 
 use ringfence_testing::{ApiServer, Who};
@@ -20,6 +20,7 @@ pub(crate) struct Running {
     child: Child,
     log: Arc<Mutex<Vec<Value>>>,
     out: Arc<Mutex<Vec<Value>>>,
+    gathering: Vec<JoinHandle<()>>,
 }
 
 impl Running {
@@ -47,9 +48,11 @@ impl Running {
         command.current_dir(root()).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
         let (log, out) = (Arc::default(), Arc::default());
-        gather(BufReader::new(child.stderr.take().unwrap()), Arc::clone(&log));
-        gather(BufReader::new(child.stdout.take().unwrap()), Arc::clone(&out));
-        Self { child, log, out }
+        let gathering = vec![
+            gather(BufReader::new(child.stderr.take().unwrap()), Arc::clone(&log)),
+            gather(BufReader::new(child.stdout.take().unwrap()), Arc::clone(&out)),
+        ];
+        Self { child, log, out, gathering }
     }
 
     /// The log lines so far that say this.
@@ -96,6 +99,10 @@ impl Running {
         let begun = Instant::now();
         loop {
             if let Some(status) = self.child.try_wait().unwrap() {
+                // What it said last is known, too.
+                for gathered in self.gathering.drain(..) {
+                    gathered.join().unwrap();
+                }
                 return status.code();
             }
             assert!(begun.elapsed() < PATIENCE, "it does not end: {}", self.log());
@@ -116,13 +123,13 @@ impl Running {
     }
 }
 
-fn gather(lines: impl std::io::BufRead + Send + 'static, into: Arc<Mutex<Vec<Value>>>) {
+fn gather(lines: impl std::io::BufRead + Send + 'static, into: Arc<Mutex<Vec<Value>>>) -> JoinHandle<()> {
     std::thread::spawn(move || {
         for line in lines.lines().map_while(Result::ok) {
             let line = serde_json::from_str(&line).unwrap_or(Value::String(line));
             into.lock().unwrap().push(line);
         }
-    });
+    })
 }
 
 impl Drop for Running {

@@ -29,9 +29,17 @@ pub struct Setting {
 impl Setting {
     /// `None`, which is then said, where there are no API servers.
     pub fn start() -> Option<Self> {
-        let admission = json!({"apiVersion": "apiserver.config.k8s.io/v1", "kind": "AdmissionConfiguration", "plugins": [
-            {"name": "PodSecurity", "configuration": {"apiVersion": "pod-security.admission.config.k8s.io/v1",
-                "kind": "PodSecurityConfiguration", "exemptions": {"usernames": ["admin", "mallory"]}}}]});
+        Self::start_with(&[])
+    }
+
+    /// The same with the configuration of more admission plugins.
+    pub fn start_with(more: &[Value]) -> Option<Self> {
+        let pod_security = json!({"name": "PodSecurity", "configuration": {
+            "apiVersion": "pod-security.admission.config.k8s.io/v1", "kind": "PodSecurityConfiguration",
+            "exemptions": {"usernames": ["admin", "mallory"]}}});
+        let plugins = [&[pod_security], more].concat();
+        let admission = json!({"apiVersion": "apiserver.config.k8s.io/v1", "kind": "AdmissionConfiguration",
+            "plugins": plugins});
         let server = ApiServer::start_with(Flavour::Kubernetes, &Settings { admission: Some(admission) })?;
         Some(Self { server, balancer: Balancer::start() })
     }
@@ -84,6 +92,14 @@ impl Setting {
         let account =
             json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "default", "namespace": name}});
         self.server.create_all(&[namespace, account]);
+    }
+
+    /// The same, once a webhook answers that was not waited for.
+    pub fn namespace_when_answered(&self, name: &str, labels: &Value) {
+        let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": format!("{name}-try")}});
+        let path = "/api/v1/namespaces?dryRun=All";
+        self.server.until(|admin| admin.post(path, &namespace), |answer| answer.code == 201);
+        self.namespace(name, labels);
     }
 
     /// Tries to create a pod, again and again, until the answer is as it soon should be.

@@ -7,6 +7,9 @@ use sha2::{Digest as _, Sha256};
 /// What tells reports apart.
 pub(crate) type Fingerprint = [u8; 16];
 
+/// That of a report which somebody else looks after.
+pub(crate) const NOT_OURS: Fingerprint = [0; 16];
+
 /// Of what is written into a report; `None` if it is not ours.
 pub(crate) fn fingerprint(report: &Value) -> Option<Fingerprint> {
     let metadata = &report["metadata"];
@@ -39,7 +42,9 @@ fn add(hash: &mut Sha256, value: &Value) {
         }
         Value::Array(items) => {
             hash.update(format!("a{}:", items.len()));
-            items.iter().for_each(|item| add(hash, item));
+            for item in items {
+                add(hash, item);
+            }
         }
         Value::String(text) => hash.update(format!("s{}:{text}", text.len())),
         plain => hash.update(format!("p{plain};")),

@@ -1,6 +1,6 @@
 //! What is known of the cluster, and what a change concerns.
 
-use super::fingerprint::{Fingerprint, fingerprint};
+use super::fingerprint::{Fingerprint, NOT_OURS, fingerprint};
 use super::{CLUSTER, OF_CLUSTER, OF_NAMESPACE};
 use crate::kept::{Kept, Key};
 use k8s_openapi::api::core::v1::{Namespace, Pod};
@@ -72,8 +72,8 @@ struct Objects {
     templates: Shared<Pod>,
     waivers: Kept<Value>,
     made: Arc<Waivers>,
-    reports: Kept<Option<Fingerprint>>,
-    cluster_reports: Kept<Option<Fingerprint>>,
+    reports: Kept<Fingerprint>,
+    cluster_reports: Kept<Fingerprint>,
 }
 
 /// How far something is known.
@@ -155,8 +155,8 @@ impl Known {
         Some((namespace, objects.pods.within(name).map(|(_, pod)| Arc::clone(pod)).collect()))
     }
 
-    /// What our report of the namespace is like, or that of the cluster: `None` if there is none.
-    pub(crate) fn report(&self, namespace: Option<&str>) -> Option<Option<Fingerprint>> {
+    /// What the report of the namespace is like, or that of the cluster, if there is one. It may be somebody else's.
+    pub(crate) fn report(&self, namespace: Option<&str>) -> Option<Fingerprint> {
         let objects = self.objects();
         match namespace {
             Some(namespace) => objects.reports.get(namespace, NAME).copied(),
@@ -260,11 +260,11 @@ impl Known {
             }
             What::Reports => {
                 let (report, namespace) = (serde_json::from_str(json).map_err(odd)?, key.0.clone());
-                of_it(objects.reports.put(key, fingerprint(&report)).is_ok(), &namespace)
+                of_it(objects.reports.put(key, fingerprint(&report).unwrap_or(NOT_OURS)).is_ok(), &namespace)
             }
             What::ClusterReports => {
                 let report = serde_json::from_str(json).map_err(odd)?;
-                of_it(objects.cluster_reports.put(key, fingerprint(&report)).is_ok(), CLUSTER)
+                of_it(objects.cluster_reports.put(key, fingerprint(&report).unwrap_or(NOT_OURS)).is_ok(), CLUSTER)
             }
         })
     }

@@ -1,5 +1,4 @@
 use super::known::{ALL, Known, Touched, What};
-use super::*;
 use ringfence_live::Event;
 use serde_json::value::to_raw_value;
 use serde_json::{Value, json};
@@ -13,7 +12,7 @@ fn pod(namespace: &str, name: &str, host_network: bool) -> Value {
 
 /// Tells that, and gives what it concerns.
 fn tell(known: &Known, what: What, event: &Event<'_>) -> Vec<Touched> {
-    let touched = RefCell::default();
+    let touched: RefCell<Vec<Touched>> = RefCell::default();
     known.tell(what, event, &|one| touched.borrow_mut().push(one));
     touched.into_inner()
 }
@@ -58,7 +57,7 @@ fn reports_that_somebody_else_changes_or_deletes_are_looked_at() {
     let report = json!({"metadata": {"namespace": "shop", "name": "ringfence",
         "labels": {"app.kubernetes.io/managed-by": "ringfence"}}, "summary": {"pass": 1}, "results": []});
     assert_eq!(put(&known, What::Reports, &report), one("shop"));
-    assert!(known.report(Some("shop")).is_some_and(|report| report.is_some()));
+    assert!(known.report(Some("shop")).is_some());
     assert_eq!(put(&known, What::Reports, &report), [Touched::Nothing]);
     let mut changed = report.clone();
     changed["summary"]["pass"] = 7.into();

@@ -1,7 +1,7 @@
 //! One report after another is judged and written, while this replica leads.
 
 use super::event::events;
-use super::fingerprint::fingerprint;
+use super::fingerprint::{NOT_OURS, fingerprint};
 use super::known::{Known, What};
 use super::{CLUSTER, FIELD_MANAGER, OF_CLUSTER, OF_NAMESPACE};
 use crate::controller::{Controller, Work};
@@ -125,10 +125,10 @@ impl Reports {
         }
         let old = self.known.report(Some(name));
         if report.findings.is_empty() {
-            return if old.is_some() { self.delete(name).await } else { Ok(()) };
+            return if old.is_some_and(|old| old != NOT_OURS) { self.delete(name).await } else { Ok(()) };
         }
         let object = policy_report(&report, self.max_results);
-        if old.flatten().is_none_or(|old| Some(old) != fingerprint(&object)) {
+        if old.is_none_or(|old| Some(old) != fingerprint(&object)) {
             self.apply(OF_NAMESPACE, Some(name), NAME, &object).await?;
             tracing::info!(namespace = name, summary = %object["summary"], "reported");
         }
@@ -181,7 +181,7 @@ impl Reports {
         }
         let overviews: Vec<Overview> = self.state().overviews.values().cloned().collect();
         let object = cluster_policy_report(&overviews, self.max_results);
-        if self.known.report(None).flatten().is_none_or(|old| Some(old) != fingerprint(&object)) {
+        if self.known.report(None).is_none_or(|old| Some(old) != fingerprint(&object)) {
             self.apply(OF_CLUSTER, None, NAME, &object).await?;
             tracing::info!(summary = %object["summary"], "reported on the cluster");
         }

@@ -8,6 +8,7 @@ pub(crate) use trace::{Trace, trace_of};
 use crate::app::App;
 use crate::otel::Active;
 use crate::settings::Fail;
+use crate::source::AnyCluster;
 use hyper::StatusCode;
 use ringfence_admission::review::{self, AdmissionRequest, AdmissionResponse, ReadError};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -95,6 +96,9 @@ pub(crate) async fn answer(
         tracing::error!(uid = %request.uid, namespace = %request.namespace, "a review met with a bug");
         unjudged(app, &request, "internal error while judging")
     };
+    if let Some(events) = app.events.get() {
+        events.refused(&request, &response, || hints(app, hook, &cluster, &request));
+    }
     if hook == Hook::PodSecurity {
         app.metrics.pod_security.record(&request, &response.recorded);
         for control in response.recorded.waived.iter() {
@@ -115,6 +119,17 @@ pub(crate) async fn answer(
     let durations = if hook == Hook::PodSecurity { &app.metrics.validate } else { &app.metrics.scc };
     durations.observe(began.elapsed());
     document
+}
+
+/// What to write instead of what was refused. It is judged again for that, which is seldom: of the pods that a controller
+/// makes in vain, again and again, but ever more slowly.
+fn hints(app: &App, hook: Hook, cluster: &AnyCluster, request: &AdmissionRequest) -> Vec<String> {
+    if hook != Hook::PodSecurity {
+        return Vec::new();
+    }
+    let advisor = app.pod_security.clone().with_hints(true);
+    let judged = || advisor.review_with(&**cluster, request, app.waiving().as_ref()).response.warnings;
+    catch_unwind(AssertUnwindSafe(judged)).unwrap_or_default()
 }
 
 /// When a part of the work begins, if anybody wants to know.

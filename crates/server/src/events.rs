@@ -134,9 +134,7 @@ mod tests {
     }
 
     fn refusal(code: u16) -> AdmissionResponse {
-        let message = "pods \"web-5d4-\" is forbidden: violates PodSecurity \"baseline:latest\": privileged";
-        serde_json::from_value(json!({"uid": "1", "allowed": false, "status": {"code": code, "message": message}}))
-            .unwrap_or_else(|_| response(code, message))
+        response(code, "pods \"web-5d4-\" is forbidden: violates PodSecurity \"baseline:latest\": privileged")
     }
 
     fn response(code: u16, message: &str) -> AdmissionResponse {

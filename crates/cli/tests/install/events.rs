@@ -59,7 +59,7 @@ fn a_deployment_shows_why_its_pods_are_refused_and_what_to_write_instead() {
     assert_eq!(
         event["note"],
         "pods are refused: violates PodSecurity \"baseline:latest\": host namespaces (hostPID=true); \
-         spec.hostPID is true: remove it"
+         spec.hostPID is true: hostPID: false"
     );
     let other = all.iter().find(|event| event["regarding"]["kind"] == "ReplicaSet").unwrap();
     assert_eq!((&other["regarding"]["uid"], &other["related"]), (&json!("another"), &Value::Null));

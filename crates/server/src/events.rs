@@ -140,7 +140,7 @@ mod tests {
     fn response(code: u16, message: &str) -> AdmissionResponse {
         let mut response = ringfence_admission::review::unjudged("1", message, false);
         if let Some(status) = &mut response.status {
-            (status.code, status.message) = (code.into(), message.to_owned());
+            (status.code, status.message) = (code, message.to_owned());
         }
         response
     }

@@ -90,7 +90,7 @@ fn who_enters_a_pod_or_adds_a_container_to_it_needs_a_constraint_for_it() {
     server.create(&constraint("mine", &["system:authenticated"], false, "MustRunAsRange"));
     server.create(&constraint("privileged", &["system:masters"], true, "RunAsAny"));
     let rules = json!([{"apiGroups": [""], "resources": ["pods", "pods/exec", "pods/attach"], "verbs": ["create", "get"]},
-        {"apiGroups": [""], "resources": ["pods/ephemeralcontainers"], "verbs": ["update", "patch"]}]);
+        {"apiGroups": [""], "resources": ["pods/ephemeralcontainers"], "verbs": ["get", "update", "patch"]}]);
     let enter = json!({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole", "metadata": {"name": "enter"},
         "rules": rules});
     let bound = json!({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRoleBinding", "metadata": {"name": "enter"},

@@ -135,6 +135,48 @@ fn a_pod_that_has_ended_stays_with_its_logs_until_it_is_removed() {
     assert_eq!(pod.exec(&["--", "true"]).code, 125);
 }
 
+/// Two files are full before the third is written to; whoever follows meanwhile misses nothing either.
+#[test]
+fn logs_go_over_the_files_that_they_are_cut_into() {
+    let pod = Pod::start(&simple("exec seq -f %0180.0f 120000"));
+    let whole = |out: &str| {
+        assert_eq!(out.lines().count(), 120_000);
+        let wrong = out.lines().zip(1..).find(|(line, number): &(&str, u32)| line.parse() != Ok(*number));
+        assert_eq!(wrong, None);
+    };
+    whole(&ringfence(["logs", "-f", &pod.name], "").out);
+    wait_until("it has not ended", || pod.shown().unwrap()["phase"] == "Succeeded");
+    whole(&ringfence(["logs", &pod.name], "").out);
+    let last = ringfence(["logs", "--tail", "2", &pod.name], "").out;
+    assert_eq!(last.lines().map(|line| line.trim_start_matches('0')).collect::<Vec<_>>(), ["119999", "120000"]);
+}
+
+#[test]
+fn logs_are_shown_from_a_time_on_and_up_to_a_number_of_bytes() {
+    let pod = Pod::start(&simple("echo one; echo two; echo three"));
+    wait_until("it has not ended", || pod.shown().unwrap()["phase"] == "Succeeded");
+    let logs = |args: &[&str]| {
+        let ran = ringfence(["logs", &pod.name].into_iter().chain(args.iter().copied()), "");
+        assert_eq!((ran.code, ran.err.as_str()), (0, ""), "{args:?}");
+        ran.out
+    };
+    let stamped = logs(&["--timestamps"]);
+    let (time, text) = stamped.lines().nth(1).unwrap().split_once(' ').unwrap();
+    assert_eq!(text, "two");
+    // The clock may not have gone on between two lines.
+    assert!(logs(&["--since-time", time]).ends_with("two\nthree\n"));
+    assert_eq!(logs(&["--since-time", "9999-01-01T00:00:00Z"]), "");
+    assert_eq!(logs(&["--since", "100h"]), "one\ntwo\nthree\n");
+    assert_eq!(logs(&["--since", "1ns"]), "");
+    assert_eq!(logs(&["-f", "--limit-bytes", "6"]), "one\ntw");
+    assert_eq!(logs(&["--tail", "1", "--limit-bytes", "3"]), "thr");
+    assert_eq!(logs(&["--tail", "0"]), "");
+    assert_eq!(logs(&["--tail", "-1"]), "one\ntwo\nthree\n");
+    let wrong = ringfence(["logs", &pod.name, "--since", "1d"], "");
+    assert_eq!(wrong.code, 2);
+    assert!(wrong.err.contains("5s, 2m30s or 1.5h"), "{}", wrong.err);
+}
+
 #[test]
 fn init_containers_come_first_and_one_that_fails_is_the_pods_end() {
     let manifest = "apiVersion: v1\nkind: Pod\nmetadata: {name: order}\nspec:\n  initContainers:\n  \

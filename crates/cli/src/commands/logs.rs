@@ -1,12 +1,13 @@
 //! `ringfence logs`.
 
+mod files;
+mod since;
+
 use std::collections::VecDeque;
-use std::fs::File;
-use std::io::{self, BufRead as _, BufReader, Read as _, Write};
-use std::os::unix::fs::MetadataExt as _;
-use std::path::Path;
+use std::io::{self, Write};
 use std::time::Duration;
 
+use files::Files;
 use ringfence_runtime::run::log;
 use ringfence_runtime::state::{ContainerState, FoundPod};
 
@@ -29,9 +30,22 @@ pub(crate) struct Args {
     #[arg(short, long)]
     follow: bool,
 
-    /// Only the last lines.
-    #[arg(long, value_name = "N")]
-    tail: Option<usize>,
+    /// Only the last lines; -1 is all.
+    #[arg(long, value_name = "N", default_value_t = -1, hide_default_value = true, allow_negative_numbers = true,
+        value_parser = clap::value_parser!(i64).range(-1..))]
+    tail: i64,
+
+    /// Only lines that are not older, such as 5s, 2m or 3h.
+    #[arg(long, value_name = "DURATION", value_parser = since::duration, conflicts_with = "since_time")]
+    since: Option<Duration>,
+
+    /// Only lines from this time on (RFC 3339).
+    #[arg(long, value_name = "TIME", value_parser = since::time)]
+    since_time: Option<String>,
+
+    /// At most as many bytes; 0 is all.
+    #[arg(long, value_name = "BYTES", default_value_t = 0, hide_default_value = true)]
+    limit_bytes: u64,
 
     /// Each line with its time.
     #[arg(long)]
@@ -63,82 +77,67 @@ pub(crate) fn main(args: &Args) -> Exit {
 
 fn print(args: &Args, pod: &FoundPod, name: &str) -> io::Result<()> {
     let path = pod.log_path(name);
-    let mut lines: VecDeque<Vec<u8>> = VecDeque::new();
-    let limit = args.tail.unwrap_or(usize::MAX);
-    let mut keep = |line: Vec<u8>| {
-        lines.push_back(line);
-        if lines.len() > limit {
-            lines.pop_front();
-        }
+    let since = match args.since {
+        // As with kubectl, no time at all is all of it.
+        Some(Duration::ZERO) => None,
+        Some(duration) => Some(since::ago(duration)),
+        None => args.since_time.clone(),
     };
-    // Where there is a limit the older file can only be needed if the newer is short, and then it is small work.
-    let current = open(&path)?;
-    if let Some(older) = open(&log::older(&path))? {
-        for line in BufReader::new(older).split(b'\n') {
-            keep(line?);
+    let left = if args.limit_bytes == 0 { u64::MAX } else { args.limit_bytes };
+    let mut out = Output { timestamps: args.timestamps, since, left, is_new_line: true };
+    let mut files = Files::open(&path)?;
+    // -1, and only that, is no number of lines.
+    if let Ok(limit) = usize::try_from(args.tail) {
+        let mut last: VecDeque<Vec<u8>> = VecDeque::new();
+        while let Some(line) = files.line()? {
+            last.push_back(line);
+            if last.len() > limit {
+                last.pop_front();
+            }
+        }
+        for line in &last {
+            out.line(line)?;
         }
     }
-    let mut reader = current.map(BufReader::new);
-    let mut rest = Vec::new();
-    if let Some(reader) = &mut reader {
-        while let Some(line) = next(reader, &mut rest)? {
-            keep(line);
-        }
-    }
-    let mut out = Output { timestamps: args.timestamps };
-    for line in &lines {
-        out.line(line)?;
-    }
-    if !args.follow {
-        return Ok(());
-    }
+    let mut told = Told::default();
     loop {
-        let has_ended = has_ended(pod, name);
-        match &mut reader {
-            Some(reader) => {
-                while let Some(line) = next(reader, &mut rest)? {
-                    out.line(&line)?;
-                }
-            }
-            None => reader = open(&path)?.map(BufReader::new),
-        }
-        // Another file has its name: the rest of this one was read above, or will be now.
-        if let Some(old) = &mut reader
-            && let Some(new) = open(&path)?
-            && new.metadata()?.ino() != old.get_ref().metadata()?.ino()
+        let has_ended = !args.follow || has_ended(pod, name);
+        while out.left > 0
+            && let Some(line) = files.line()?
         {
-            while let Some(line) = next(old, &mut rest)? {
-                out.line(&line)?;
-            }
-            rest.clear();
-            reader = Some(BufReader::new(new));
-            continue;
+            // What was never read is told of where it is missing.
+            told.gap(files.has_gap);
+            out.line(&line)?;
         }
-        if has_ended {
+        told.lost(log::lost(&path)?);
+        if has_ended || out.left == 0 {
             return Ok(());
         }
         std::thread::sleep(PAUSE);
     }
 }
 
-fn open(path: &Path) -> io::Result<Option<File>> {
-    match File::open(path) {
-        Ok(file) => Ok(Some(file)),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(error),
-    }
+/// What has been said of lines that are missing: each thing once.
+#[derive(Default)]
+struct Told {
+    gap: bool,
+    lost: bool,
 }
 
-/// The next whole line; what there is of one that is being written stays in `rest`.
-fn next(reader: &mut BufReader<File>, rest: &mut Vec<u8>) -> io::Result<Option<Vec<u8>>> {
-    // No line is longer than this, whoever wrote it.
-    const LONGEST: u64 = 1 << 20;
-    reader.by_ref().take(LONGEST).read_until(b'\n', rest)?;
-    if rest.last() != Some(&b'\n') {
-        return Ok(None);
+impl Told {
+    fn gap(&mut self, is_there: bool) {
+        if is_there && !std::mem::replace(&mut self.gap, is_there) {
+            super::complain("lines are missing: the oldest files of the log went before they were read");
+        }
     }
-    rest.pop();
-    Ok(Some(std::mem::take(rest)))
+
+    fn lost(&mut self, lines: u64) {
+        if lines > 0 && !std::mem::replace(&mut self.lost, true) {
+            super::complain(&format!(
+                "lines are missing: the disk was full when the container printed {lines} of them"
+            ));
+        }
+    }
 }
 
 /// Whether nothing more will come.
@@ -150,20 +149,32 @@ fn has_ended(pod: &FoundPod, name: &str) -> bool {
 
 struct Output {
     timestamps: bool,
+    /// Lines of before are not shown.
+    since: Option<String>,
+    /// So many bytes more.
+    left: u64,
+    /// Whether the last line was whole: the next begins one.
+    is_new_line: bool,
 }
 
 impl Output {
     fn line(&mut self, line: &[u8]) -> io::Result<()> {
         let Some(line) = log::parse(line) else { return Ok(()) };
+        if self.since.as_deref().is_some_and(|since| line.time < since) {
+            return Ok(());
+        }
         let mut bytes = Vec::with_capacity(line.text.len() + 40);
-        if self.timestamps {
+        if self.timestamps && self.is_new_line {
             bytes.extend_from_slice(line.time.as_bytes());
             bytes.push(b' ');
         }
         bytes.extend_from_slice(line.text);
-        if line.is_whole || self.timestamps {
+        if line.is_whole {
             bytes.push(b'\n');
         }
+        self.is_new_line = line.is_whole;
+        bytes.truncate(usize::try_from(self.left).unwrap_or(usize::MAX));
+        self.left -= bytes.len() as u64;
         if line.is_error { io::stderr().lock().write_all(&bytes) } else { io::stdout().lock().write_all(&bytes) }
     }
 }

@@ -4,7 +4,7 @@
 use std::fs::{self, File};
 use std::io::{self, Write as _};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -13,9 +13,11 @@ use rustix::pipe::{PipeFlags, pipe_with};
 
 use crate::engine::Stdio;
 
-/// When a file has as many bytes, it becomes the older one, and the one before that is removed (the kubelet's
-/// `containerLogMaxSize`).
+/// When a file has as many bytes, it becomes an older one (the kubelet's `containerLogMaxSize`).
 const MAX_FILE: u64 = 10 << 20;
+
+/// So many older files there are beside it; the oldest is removed (the kubelet's `containerLogMaxFiles`, less one).
+const OLDER: usize = 4;
 
 /// Longer lines are cut into partial ones, as containerd does.
 const MAX_LINE: usize = 16 << 10;
@@ -26,6 +28,9 @@ pub struct Log {
     path: PathBuf,
     file: File,
     written: u64,
+    /// Lines that a full disk did not take, and where their number is kept.
+    lost: u64,
+    counter: File,
     streams: [Stream; 2],
 }
 
@@ -39,8 +44,6 @@ struct Stream {
 impl Log {
     /// Opens the log, and gives the streams for a container.
     pub fn open(path: &Path) -> io::Result<(Self, Stdio)> {
-        let file = File::options().append(true).create(true).mode(0o600).open(path)?;
-        let written = file.metadata()?.len();
         let (out, stdout) = pipe_with(PipeFlags::CLOEXEC)?;
         let (err, stderr) = pipe_with(PipeFlags::CLOEXEC)?;
         // An end of file at once, and no descriptor of the host's.
@@ -50,16 +53,24 @@ impl Log {
         }
         let stream = |name, from| Stream { name, from: Some(from), line: Vec::new() };
         let streams = [stream("stdout", out), stream("stderr", err)];
-        Ok((Self { path: path.to_path_buf(), file, written, streams }, Stdio::Fds { stdin, stdout, stderr }))
+        Ok((Self::to_file(path, streams)?, Stdio::Fds { stdin, stdout, stderr }))
     }
 
     /// The log of a container with a terminal, of which this is the controlling end.
     pub fn of_terminal(path: &Path, controller: OwnedFd) -> io::Result<Self> {
-        let file = File::options().append(true).create(true).mode(0o600).open(path)?;
-        let written = file.metadata()?.len();
         let stream = |name, from| Stream { name, from, line: Vec::new() };
-        let streams = [stream("stdout", Some(controller)), stream("stderr", None)];
-        Ok(Self { path: path.to_path_buf(), file, written, streams })
+        Self::to_file(path, [stream("stdout", Some(controller)), stream("stderr", None)])
+    }
+
+    fn to_file(path: &Path, streams: [Stream; 2]) -> io::Result<Self> {
+        let file = appended(path)?;
+        let written = file.metadata()?.len();
+        // It has its block on the disk from now on: a full one takes the number, too.
+        let counter =
+            File::options().read(true).write(true).create(true).truncate(false).mode(0o600).open(counter(path))?;
+        let lost = count(&counter)?;
+        counter.write_all_at(&counted(lost), 0)?;
+        Ok(Self { path: path.to_path_buf(), file, written, lost, counter, streams })
     }
 
     /// The pipes that are still open.
@@ -103,14 +114,38 @@ impl Log {
             }
         }
         if !lines.is_empty() {
-            self.rotate()?;
-            // What a full disk cannot take is lost, and the container goes on.
-            match self.file.write_all(&lines) {
-                Err(error) if error.kind() != io::ErrorKind::StorageFull => return Err(error),
-                _ => self.written += lines.len() as u64,
-            }
+            self.write(&lines)?;
         }
         Ok(more)
+    }
+
+    /// What a full disk cannot take is lost and counted, and the container goes on.
+    fn write(&mut self, lines: &[u8]) -> io::Result<()> {
+        match self.rotate() {
+            Err(error) if !is_full(&error) => return Err(error),
+            // The file grows beyond its size until there is room for another.
+            _ => {}
+        }
+        match self.file.write_all(lines) {
+            Ok(()) => {
+                self.written += lines.len() as u64;
+                Ok(())
+            }
+            Err(error) if is_full(&error) => {
+                self.lost += lines.iter().filter(|byte| **byte == b'\n').count() as u64;
+                match self.counter.write_all_at(&counted(self.lost), 0) {
+                    Err(error) if !is_full(&error) => return Err(error),
+                    // A file system that writes nothing in place: with the next loss it is tried again.
+                    _ => {}
+                }
+                // Not half of a line, which the next would be glued to.
+                if self.file.metadata()?.len() > self.written {
+                    self.file.set_len(self.written)?;
+                }
+                Ok(())
+            }
+            Err(error) => Err(error),
+        }
     }
 
     /// Writes all that is in the pipes already.
@@ -124,16 +159,61 @@ impl Log {
         if self.written < MAX_FILE {
             return Ok(());
         }
-        fs::rename(&self.path, older(&self.path))?;
-        self.file = File::options().append(true).create(true).mode(0o600).open(&self.path)?;
+        // The new file first: without it, nothing has changed.
+        let new = self.path.with_extension("log.new");
+        let file = appended(&new)?;
+        let mut to: Option<PathBuf> = None;
+        for from in older(&self.path).chain([self.path.clone()]) {
+            match to.map(|to| fs::rename(&from, to)) {
+                Some(Err(error)) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                _ => to = Some(from),
+            }
+        }
+        fs::rename(new, &self.path)?;
+        self.file = file;
         self.written = 0;
         Ok(())
     }
 }
 
-/// The file that a log was before it grew too large.
-pub fn older(path: &Path) -> PathBuf {
-    path.with_extension("log.1")
+fn appended(path: &Path) -> io::Result<File> {
+    File::options().append(true).create(true).mode(0o600).open(path)
+}
+
+fn is_full(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+}
+
+/// The files that a log was before it grew too large, the oldest first. Not all need be there. Whoever reads while it is
+/// written opens the newest first: a file only ever becomes older.
+pub fn older(path: &Path) -> impl DoubleEndedIterator<Item = PathBuf> {
+    (1..=OLDER).rev().map(|number| path.with_extension(format!("log.{number}")))
+}
+
+fn counter(path: &Path) -> PathBuf {
+    path.with_extension("log.lost")
+}
+
+fn counted(lost: u64) -> [u8; 8] {
+    lost.to_le_bytes()
+}
+
+fn count(counter: &File) -> io::Result<u64> {
+    let mut bytes = [0; 8];
+    match counter.read_exact_at(&mut bytes, 0) {
+        Ok(()) => Ok(u64::from_le_bytes(bytes)),
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(0),
+        Err(error) => Err(error),
+    }
+}
+
+/// How many lines a full disk did not take.
+pub fn lost(path: &Path) -> io::Result<u64> {
+    match File::open(counter(path)) {
+        Ok(counter) => count(&counter),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(0),
+        Err(error) => Err(error),
+    }
 }
 
 fn format(stream: &str, whole: char, line: &[u8], out: &mut Vec<u8>) {
@@ -234,10 +314,40 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("c.log");
         let (mut log, Stdio::Fds { stdout, .. }) = Log::open(&path).unwrap() else { unreachable!() };
-        log.written = MAX_FILE;
-        rustix::io::write(&stdout, b"new\n").unwrap();
+        let mut texts = |number: u32| {
+            log.written = MAX_FILE;
+            rustix::io::write(&stdout, format!("{number}\n").as_bytes()).unwrap();
+            log.take().unwrap();
+            let all = older(&path).chain([path.clone()]).filter_map(|path| fs::read(path).ok());
+            let line = |text: &[u8]| {
+                parse(text.strip_suffix(b"\n")?).map(|line| String::from_utf8_lossy(line.text).into_owned())
+            };
+            all.filter_map(|text| line(&text)).collect::<Vec<_>>().join(" ")
+        };
+        assert_eq!(texts(1), "1");
+        assert_eq!(texts(2), "1 2");
+        (3..8).for_each(|number| drop(texts(number)));
+        assert_eq!(texts(8), "4 5 6 7 8");
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 6);
+    }
+
+    #[test]
+    fn what_a_full_disk_does_not_take_is_counted() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("c.log");
+        let (mut log, Stdio::Fds { stdout, .. }) = Log::open(&path).unwrap() else { unreachable!() };
+        let good = std::mem::replace(&mut log.file, File::options().append(true).open("/dev/full").unwrap());
+        rustix::io::write(&stdout, b"one\ntwo\n").unwrap();
         log.take().unwrap();
-        assert!(older(&path).exists());
-        assert!(fs::metadata(&path).unwrap().len() < 100);
+        log.file = good;
+        assert_eq!(lost(&path).unwrap(), 2);
+        rustix::io::write(&stdout, b"three\n").unwrap();
+        log.take().unwrap();
+        let text = fs::read(&path).unwrap();
+        assert_eq!(parse(text.strip_suffix(b"\n").unwrap()).unwrap().text, b"three");
+        drop(log);
+        // And it is not forgotten when the container starts again.
+        drop(Log::open(&path).unwrap());
+        assert_eq!(lost(&path).unwrap(), 2);
     }
 }

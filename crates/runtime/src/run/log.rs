@@ -132,7 +132,7 @@ impl Log {
                 Ok(())
             }
             Err(error) if is_full(&error) => {
-                self.lost += lines.iter().filter(|byte| **byte == b'\n').count() as u64;
+                self.lost += lines.split_inclusive(|byte| *byte == b'\n').count() as u64;
                 match self.counter.write_all_at(&counted(self.lost), 0) {
                     Err(error) if !is_full(&error) => return Err(error),
                     // A file system that writes nothing in place: with the next loss it is tried again.

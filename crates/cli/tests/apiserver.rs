@@ -14,6 +14,8 @@ mod openshift;
 mod policy_reports;
 #[path = "apiserver/report.rs"]
 mod report;
+#[path = "common/serving.rs"]
+mod serving;
 #[path = "apiserver/waivers.rs"]
 mod waivers;
 

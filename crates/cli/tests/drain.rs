@@ -1,58 +1,21 @@
 //! `ringfence serve` is told to end while it is asked: no request stays without its answer.
 #![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
+#[path = "common/serving.rs"]
+mod serving;
+
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::{SocketAddr, TcpStream};
-use std::process::{Child, Command, Stdio};
+use std::net::TcpStream;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering::SeqCst};
 use std::time::Duration;
 
 use bytes::Bytes;
 use serde_json::{Value, json};
+use serving::Serving;
 
 const PATIENCE: Duration = Duration::from_mins(1);
 const ASKING: usize = 6;
-
-struct Served {
-    child: Child,
-    address: SocketAddr,
-}
-
-impl Served {
-    fn start(drain_delay: &str) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_ringfence"))
-            .args(["serve", "--listen", "127.0.0.1:0", "--insecure-http", "--cluster", "examples/cluster/cluster.yaml"])
-            .args(["--drain-delay", drain_delay])
-            .current_dir(std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../.."))
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut said = BufReader::new(child.stderr.take().unwrap());
-        let address = loop {
-            let mut line = String::new();
-            assert_ne!(said.read_line(&mut line).unwrap(), 0, "it ended");
-            let Ok(line) = serde_json::from_str::<Value>(&line) else { continue };
-            if line["message"] == "listening" {
-                break line["address"].as_str().unwrap().parse().unwrap();
-            }
-        };
-        std::thread::spawn(move || std::io::copy(&mut said, &mut std::io::sink()));
-        Self { child, address }
-    }
-
-    fn terminate(&self) {
-        let pid = self.child.id().to_string();
-        assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
-    }
-}
-
-impl Drop for Served {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
 
 fn review() -> String {
     json!({"request": {"uid": "u", "operation": "CREATE", "namespace": "shop", "name": "web", "userInfo": {"username": "a"},
@@ -85,7 +48,7 @@ fn ask(stream: &mut BufReader<TcpStream>, body: &str) -> String {
 #[test]
 fn who_keeps_a_connection_is_told_to_let_it_go_before_it_is_closed() {
     // Longer than any of them takes to ask once more; nobody waits for its end.
-    let mut server = Served::start("600");
+    let mut server = Serving::example(&["--drain-delay", "600"]);
     let answered = Arc::new(AtomicUsize::new(0));
     let (address, body) = (server.address, review());
     let asking: Vec<_> = (0..ASKING)
@@ -148,7 +111,7 @@ async fn ask_until_goodbye(
 #[test]
 fn what_was_asked_over_http2_before_the_goodbye_is_answered() {
     // At once: the goodbye comes while all of them ask.
-    let mut server = Served::start("0");
+    let mut server = Serving::example(&["--drain-delay", "0"]);
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     let answered = Arc::new(AtomicU32::new(0));
     let ended = runtime.block_on(async {

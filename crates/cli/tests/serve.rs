@@ -1,46 +1,28 @@
 //! `ringfence serve` from the outside: an HTTP client that may be rude.
 #![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::{SocketAddr, TcpStream};
+#[path = "common/serving.rs"]
+mod serving;
+
+use std::io::{BufRead as _, Read as _, Write as _};
+use std::net::TcpStream;
 use std::path::PathBuf;
-use std::process::{Child, ChildStderr, Command, Stdio};
-use std::time::Duration;
+use std::process::Command;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
+use serving::Serving;
 
-/// A server that is killed when the test ends.
-struct Served {
-    child: Child,
-    address: SocketAddr,
-    /// What it goes on to say.
-    said: BufReader<ChildStderr>,
-}
+/// A server with the cluster of the examples.
+struct Served(Serving);
 
 impl Served {
     fn start(more: &[&str]) -> Self {
-        let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../..");
-        let mut child = Command::new(env!("CARGO_BIN_EXE_ringfence"))
-            .args(["serve", "--listen", "127.0.0.1:0", "--insecure-http", "--cluster", "examples/cluster/cluster.yaml"])
-            .args(more)
-            .current_dir(root)
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut said = BufReader::new(child.stderr.take().unwrap());
-        let address = loop {
-            let mut line = String::new();
-            assert_ne!(said.read_line(&mut line).unwrap(), 0, "it ended");
-            let Ok(line) = serde_json::from_str::<Value>(&line) else { continue };
-            if line["message"] == "listening" {
-                break line["address"].as_str().unwrap().parse().unwrap();
-            }
-        };
-        Self { child, address, said }
+        Self(Serving::example(more))
     }
 
     fn connect(&self) -> TcpStream {
-        let stream = TcpStream::connect(self.address).unwrap();
+        let stream = TcpStream::connect(self.0.address).unwrap();
         stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
         stream
     }
@@ -73,18 +55,6 @@ impl Served {
         let (status, body) = self.post(json!({"request": request}).to_string().as_bytes());
         assert_eq!(status, 200, "{body}");
         serde_json::from_str::<Value>(&body).unwrap()["response"].clone()
-    }
-
-    fn terminate(&self) {
-        let pid = self.child.id().to_string();
-        assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
-    }
-}
-
-impl Drop for Served {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }
 
@@ -200,7 +170,7 @@ fn what_is_deleted_or_entered_or_unknown_is_no_trouble() {
 
 #[test]
 fn a_request_under_way_is_answered_when_told_to_end() {
-    let mut server = Served::start(&["--drain-delay", "1"]);
+    let mut server = Served::start(&["--drain-delay", "3"]);
     let mut stream = server.connect();
     let body = json!({"request": pod("shop", &json!({"containers": []}))}).to_string();
     let (first, second) = body.split_at(20);
@@ -210,19 +180,22 @@ fn a_request_under_way_is_answered_when_told_to_end() {
     );
     stream.write_all(head.as_bytes()).unwrap();
     std::thread::sleep(Duration::from_millis(100));
-    server.terminate();
+    server.0.terminate();
     let mut line = String::new();
     while !line.contains("told to end") {
-        assert_ne!(server.said.read_line(&mut line).unwrap(), 0);
+        assert_ne!(server.0.said.read_line(&mut line).unwrap(), 0);
     }
     assert_eq!(server.request("GET", "/readyz", "", b""), (503, "shutting down\n".to_owned()));
-    std::thread::sleep(Duration::from_millis(1200));
-    assert!(TcpStream::connect(server.address).is_err(), "nobody new is let in");
+    let begun = Instant::now();
+    while TcpStream::connect(server.0.address).is_ok() {
+        assert!(begun.elapsed() < Duration::from_mins(1), "nobody new is let in");
+        std::thread::sleep(Duration::from_millis(50));
+    }
     stream.write_all(second.as_bytes()).unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).unwrap();
     assert!(answer.starts_with("HTTP/1.1 200") && answer.contains(r#""allowed":true"#), "{answer}");
-    assert_eq!(server.child.wait().unwrap().code(), Some(0));
+    assert_eq!(server.0.child.wait().unwrap().code(), Some(0));
 }
 
 #[test]
@@ -247,7 +220,7 @@ fn a_page_beside_the_webhooks_has_an_address_of_its_own() {
     let mut server = Served::start(&["--ui", "--ui-listen", "127.0.0.1:0"]);
     let page = loop {
         let mut line = String::new();
-        assert_ne!(server.said.read_line(&mut line).unwrap(), 0, "it ended");
+        assert_ne!(server.0.said.read_line(&mut line).unwrap(), 0, "it ended");
         let line: Value = serde_json::from_str(&line).unwrap();
         if let Some(page) = line["page"].as_str() {
             break page.strip_prefix("http://").and_then(|rest| rest.strip_suffix("/ui/")).unwrap().to_owned();
@@ -269,11 +242,11 @@ fn a_page_beside_the_webhooks_has_an_address_of_its_own() {
     assert!(get(&page, "http://evil.example/ui/", "localhost").starts_with("HTTP/1.1 421 "));
     // Neither answers for the other.
     assert!(get(&page, "/metrics", "localhost").starts_with("HTTP/1.1 404 "));
-    let webhooks = server.address.to_string();
+    let webhooks = server.0.address.to_string();
     assert!(get(&webhooks, "/ui/", "localhost").starts_with("HTTP/1.1 404 "));
     assert!(get(&webhooks, "/metrics", "x").contains(r#"ringfence_http_requests_total{path="/ui",code="421"}"#));
-    server.terminate();
-    assert_eq!(server.child.wait().unwrap().code(), Some(0));
+    server.0.terminate();
+    assert_eq!(server.0.child.wait().unwrap().code(), Some(0));
 }
 
 /// Applies a JSON Patch of additions and replacements, which is all that constraints bring about.

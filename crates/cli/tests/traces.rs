@@ -1,14 +1,17 @@
 //! Traces of `serve`: what a collector gets, and that reviews do without one.
 #![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
+#[path = "common/serving.rs"]
+mod serving;
+
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use serving::Serving;
 
 const PATIENCE: Duration = Duration::from_mins(1);
 
@@ -80,10 +83,7 @@ fn secure_collector() -> (SocketAddr, Receiver<String>, String) {
     (address, received, key.cert.pem())
 }
 
-struct Served {
-    child: Child,
-    address: SocketAddr,
-}
+struct Served(Serving);
 
 impl Served {
     fn start(collector: SocketAddr) -> Self {
@@ -91,39 +91,25 @@ impl Served {
     }
 
     fn tracing(variables: &[(&str, &str)]) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_ringfence"))
-            .args(["serve", "--listen", "127.0.0.1:0", "--insecure-http", "--cluster", "examples/cluster/cluster.yaml"])
-            .args(["--drain-delay", "0"])
-            .envs(variables.iter().copied())
-            .env("OTEL_EXPORTER_OTLP_HEADERS", "authorization=Bearer%20token")
-            .env("OTEL_SERVICE_NAME", "admission")
-            .current_dir(std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../.."))
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut said = BufReader::new(child.stderr.take().unwrap());
-        let address = loop {
-            let mut line = String::new();
-            assert_ne!(said.read_line(&mut line).unwrap(), 0, "it ended");
-            assert!(!line.contains("token"), "{line}");
-            let Ok(line) = serde_json::from_str::<Value>(&line) else { continue };
-            if line["message"] == "listening" {
-                break line["address"].as_str().unwrap().parse().unwrap();
-            }
-        };
-        std::thread::spawn(move || std::io::copy(&mut said, &mut std::io::sink()));
-        Self { child, address }
+        let server = Serving::start(|command| {
+            command
+                .args(["--insecure-http", "--cluster", "examples/cluster/cluster.yaml", "--drain-delay", "0"])
+                .envs(variables.iter().copied())
+                .env("OTEL_EXPORTER_OTLP_HEADERS", "authorization=Bearer%20token")
+                .env("OTEL_SERVICE_NAME", "admission")
+        });
+        assert!(!server.before.contains("token"), "{}", server.before);
+        Self(server)
     }
 
     /// Tells it to end, and waits until it has.
     fn end(mut self) {
-        let pid = self.child.id().to_string();
-        assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
-        assert_eq!(self.child.wait().unwrap().code(), Some(0));
+        self.0.terminate();
+        assert_eq!(self.0.child.wait().unwrap().code(), Some(0));
     }
 
     fn send(&self, method: &str, path: &str, body: &str) -> String {
-        let mut stream = TcpStream::connect(self.address).unwrap();
+        let mut stream = TcpStream::connect(self.0.address).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         let head = format!(
             "{method} {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-type: application/json\r\n\
@@ -144,13 +130,6 @@ impl Served {
                 "spec": {"containers": [{"name": "a", "env": [{"name": "A", "value": "alice-secret"}]}]}}});
         let body = self.send("POST", "/validate", &json!({"request": request}).to_string());
         assert!(body.contains("\"allowed\":"), "{body}");
-    }
-}
-
-impl Drop for Served {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }
 

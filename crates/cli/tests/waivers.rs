@@ -2,15 +2,17 @@
 #![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
 mod common;
+#[path = "common/serving.rs"]
+mod serving;
 
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::{SocketAddr, TcpStream};
-use std::process::{Child, Command, Stdio};
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
 use std::time::Duration;
 
-use common::{Ran, lines, ringfence, root};
+use common::{Ran, lines, ringfence};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
+use serving::Serving;
 
 fn in_days(days: i64) -> String {
     (Timestamp::now() + SignedDuration::from_hours(24 * days)).strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
@@ -103,37 +105,18 @@ fn a_snapshot_keeps_waivers_with_the_time_at_which_they_were_made() {
     assert!(!ran.out.contains("SECRET"));
 }
 
-struct Served {
-    child: Child,
-    address: SocketAddr,
-}
+struct Served(Serving);
 
 impl Served {
     fn start(dump: &str) -> Self {
         let file = tempfile::Builder::new().suffix(".yaml").tempfile().unwrap();
         std::fs::write(file.path(), dump).unwrap();
-        let mut child = Command::new(env!("CARGO_BIN_EXE_ringfence"))
-            .args(["serve", "--listen", "127.0.0.1:0", "--insecure-http", "--cluster", file.path().to_str().unwrap()])
-            .args(FROM)
-            .current_dir(root())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut said = BufReader::new(child.stderr.take().unwrap());
-        let address = loop {
-            let mut line = String::new();
-            assert_ne!(said.read_line(&mut line).unwrap(), 0, "it ended");
-            let Ok(line) = serde_json::from_str::<Value>(&line) else { continue };
-            if line["message"] == "listening" {
-                break line["address"].as_str().unwrap().parse().unwrap();
-            }
-        };
-        std::thread::spawn(move || std::io::copy(&mut said, &mut std::io::sink()));
-        Self { child, address }
+        let args = ["--insecure-http", "--cluster", file.path().to_str().unwrap()];
+        Self(Serving::start(|command| command.args(args).args(FROM)))
     }
 
     fn send(&self, method: &str, path: &str, body: &str) -> String {
-        let mut stream = TcpStream::connect(self.address).unwrap();
+        let mut stream = TcpStream::connect(self.0.address).unwrap();
         stream.set_read_timeout(Some(Duration::from_mins(1))).unwrap();
         let head = format!(
             "{method} {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
@@ -151,13 +134,6 @@ impl Served {
             "resource": {"group": "", "version": "v1", "resource": "pods"}, "object": pod});
         let body = self.send("POST", "/validate", &json!({"request": request}).to_string());
         serde_json::from_str::<Value>(&body).unwrap()["response"].clone()
-    }
-}
-
-impl Drop for Served {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }
 

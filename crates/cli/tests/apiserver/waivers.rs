@@ -1,8 +1,7 @@
 //! Waivers on a real API server: what it takes for one, and what the webhook makes of them.
 
-use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 
 use base64::Engine as _;
 use jiff::{SignedDuration, Timestamp};
@@ -11,6 +10,7 @@ use serde_json::{Value, json};
 
 use crate::common::root;
 use crate::namespace;
+use crate::serving::Serving;
 
 const WAIVERS: &str = "/apis/ringfence.dev/v1alpha1/namespaces/waivers/waivers";
 const PODS: &str = "/api/v1/namespaces/shop/pods?dryRun=All";
@@ -97,7 +97,7 @@ fn an_api_server_takes_what_counts_and_refuses_what_would_not() {
 }
 
 /// `serve` as an API server asks it.
-struct Served(Child);
+struct Served(#[allow(dead_code, reason = "it is held")] Serving);
 
 impl Served {
     /// Starts it, and registers it for pods of the namespace.
@@ -113,23 +113,12 @@ impl Served {
         let config = "apiVersion: pod-security.admission.config.k8s.io/v1\nkind: PodSecurityConfiguration\ndefaults: {enforce: baseline}\n";
         let config = file("podsecurity.yaml", config);
         let text = |path: &Path| path.to_str().unwrap().to_owned();
-        let mut child = Command::new(env!("CARGO_BIN_EXE_ringfence"))
-            .args(["serve", "--listen", "127.0.0.1:0", "--tls-cert", &text(&cert), "--tls-key", &text(&key)])
-            .args(["--kubeconfig", &text(&server.kubeconfig()), "--pod-security-config", &text(&config)])
-            .args(more)
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut said = BufReader::new(child.stderr.take().unwrap());
-        let address = loop {
-            let mut line = String::new();
-            assert_ne!(said.read_line(&mut line).unwrap(), 0, "it ended");
-            let Ok(line) = serde_json::from_str::<Value>(&line) else { continue };
-            if line["message"] == "listening" {
-                break line["address"].as_str().unwrap().to_owned();
-            }
-        };
-        std::thread::spawn(move || std::io::copy(&mut said, &mut std::io::sink()));
+        let args = [
+            ["--tls-cert", &text(&cert), "--tls-key", &text(&key)],
+            ["--kubeconfig", &text(&server.kubeconfig()), "--pod-security-config", &text(&config)],
+        ];
+        let serving = Serving::start(|command| command.args(args.concat()).args(more));
+        let address = serving.address;
         let bundle = base64::engine::general_purpose::STANDARD.encode(server.authority().pem());
         server.create(&json!({"apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingWebhookConfiguration",
             "metadata": {"name": "ringfence"}, "webhooks": [{"name": "pods.ringfence.dev", "sideEffects": "None",
@@ -137,14 +126,7 @@ impl Served {
                 "clientConfig": {"url": format!("https://{address}/validate"), "caBundle": bundle},
                 "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "shop"}},
                 "rules": [{"apiGroups": [""], "apiVersions": ["v1"], "resources": ["pods"], "operations": ["CREATE", "UPDATE"]}]}]}));
-        Self(child)
-    }
-}
-
-impl Drop for Served {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
+        Self(serving)
     }
 }
 

@@ -30,7 +30,8 @@ pub(super) fn plan(
     }
     let empty = |target, draft: &mut Draft| {
         let mode = vec![(c"mode".to_owned(), Some(c"755".to_owned()))];
-        let options = Options { attributes, data: mode, ..Options::default() };
+        let mut options = Options { attributes, data: mode, ..Options::default() };
+        mounts::label(asked, "tmpfs", &mut options)?;
         mounts::new("tmpfs", Some(c"tmpfs".to_owned()), target, options, no_devices, draft)
     };
     if asked.facts.cgroups.is_empty() {

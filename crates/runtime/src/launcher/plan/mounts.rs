@@ -178,7 +178,7 @@ fn file_system(
 const LABELLED: [&str; 4] = ["tmpfs", "ramfs", "devpts", "overlay"];
 
 /// Adds the container's label for files to the options of a new file system.
-fn label(asked: &Asked<'_>, typ: &str, options: &mut Options) -> Result<(), StartError> {
+pub(super) fn label(asked: &Asked<'_>, typ: &str, options: &mut Options) -> Result<(), StartError> {
     let is_given = options.data.iter().any(|(name, _)| name.as_c_str() == c"context");
     if LABELLED.contains(&typ) && !is_given {
         let label = mount_label(asked)?;

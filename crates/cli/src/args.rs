@@ -5,7 +5,7 @@ use clap::{Parser, Subcommand};
 
 use crate::commands::{
     check, docker, exec, explain, image, install, logs, node, operator, prove, ps, read, report, rm, run, scc, serve,
-    simulate, snapshot, sync, uninstall, verify, volume,
+    simulate, snapshot, sync, uninstall, verify, volume, waiver,
 };
 use crate::exit::Exit;
 
@@ -65,6 +65,7 @@ You hold a cluster, or a dump of one:
   snapshot One dump with what these commands need, and nothing secret
   sync     Which pod-security labels OpenShift's synchroniser gives each namespace, and because of whom; --watch gives
            them, and ranges of users
+  waiver   Which waivers count, which will not for long, and which nothing needs
 
 Options:
 {options}
@@ -96,6 +97,7 @@ enum Command {
     Uninstall(uninstall::Args),
     Verify(verify::Args),
     Volume(volume::Args),
+    Waiver(waiver::Args),
 }
 
 #[derive(Clone, Copy, Debug, clap::ValueEnum)]
@@ -139,6 +141,7 @@ impl Cli {
             Command::Uninstall(args) => uninstall::main(&args),
             Command::Verify(args) => verify::main(&args),
             Command::Volume(args) => volume::main(&args),
+            Command::Waiver(args) => waiver::main(&args),
         }
     }
 }

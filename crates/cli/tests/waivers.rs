@@ -105,6 +105,124 @@ fn a_snapshot_keeps_waivers_with_the_time_at_which_they_were_made() {
     assert!(!ran.out.contains("SECRET"));
 }
 
+/// A namespace with two pods of a DaemonSet that needs a waiver, and one waiver of every kind.
+fn surveyed() -> String {
+    let owner = json!({"apiVersion": "apps/v1", "kind": "DaemonSet", "name": "agent", "uid": "u", "controller": true});
+    let pod = |name: &str| {
+        json!({"apiVersion": "v1", "kind": "Pod",
+            "metadata": {"name": name, "namespace": "shop", "ownerReferences": [owner]},
+            "spec": {"hostNetwork": true, "containers": [{"name": "agent"}]}})
+    };
+    let all = [
+        ("a-needed", "waivers", in_days(30), json!({"containers": ["*"]})),
+        ("b-gone", "waivers", in_days(30), json!({"namespaces": ["gone"]})),
+        ("c-soon", "waivers", in_days(5), json!({"workload": {"selector": {"matchLabels": {"app": "x"}}}})),
+        ("d-twice", "waivers", in_days(20), json!({})),
+        ("e-over", "waivers", in_days(-3), json!({"controls": ["hostPorts"]})),
+        ("f-long", "waivers", in_days(200), json!({"workload": {"every": true}})),
+        ("g-\u{1b}[31m", "waivers", in_days(30), json!({"controls": ["hostNetwork"]})),
+        ("h-elsewhere", "shop", in_days(30), json!({})),
+    ];
+    let mut objects: Vec<Value> = vec![pod("agent-1"), pod("agent-2")];
+    objects.push(json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop",
+        "labels": {"pod-security.kubernetes.io/enforce": "baseline"}}}));
+    for (name, namespace, expires, change) in &all {
+        let text = dump(expires, change);
+        let mut object: Value = serde_json::from_str(text.split("\n---\n").last().unwrap()).unwrap();
+        object["metadata"] = json!({"name": name, "namespace": namespace, "creationTimestamp": in_days(-10)});
+        objects.push(object);
+    }
+    objects.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n---\n")
+}
+
+fn waiver(dump: &str, args: &[&str]) -> Ran {
+    let file = tempfile::Builder::new().suffix(".yaml").tempfile().unwrap();
+    std::fs::write(file.path(), dump).unwrap();
+    let cluster = ["--cluster", file.path().to_str().unwrap()];
+    ringfence(["waiver"].iter().chain(args).chain(&cluster).chain(&FROM), "")
+}
+
+/// What is printed with times that are other ones each day.
+fn timeless(text: &str) -> String {
+    let is_time = |word: &str| word.trim_end_matches([',', ';', ':']).parse::<Timestamp>().is_ok();
+    let line = |line: &str| line.split(' ').map(|w| if is_time(w) { "TIME" } else { w }).collect::<Vec<_>>().join(" ");
+    text.lines().map(line).collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn list_says_of_each_waiver_whether_it_counts_for_how_long_and_who_needs_it() {
+    let ran = waiver(&surveyed(), &["list"]);
+    assert_eq!((ran.code, &*ran.err), (1, ""), "{}", ran.out);
+    insta::assert_snapshot!(timeless(&ran.out));
+    let ran = waiver(&surveyed(), &["list", "-o", "jsonl"]);
+    let told: Vec<_> = lines(&ran)
+        .iter()
+        .map(|line| format!("{} {} {} {}", line["waiver"], line["state"], line["expiresSoon"], line["unused"]))
+        .collect();
+    assert_eq!(
+        told,
+        [
+            r#""waivers/a-needed" "valid" false false"#,
+            r#""waivers/b-gone" "valid" false true"#,
+            r#""waivers/c-soon" "valid" true true"#,
+            r#""waivers/d-twice" "valid" false true"#,
+            r#""waivers/e-over" "expired" false false"#,
+            r#""waivers/f-long" "invalid" false false"#,
+            r#""waivers/g-\u001b[31m" "invalid" false false"#,
+            r#""shop/h-elsewhere" "invalid" false false"#,
+        ]
+    );
+    let first = &lines(&ran)[0];
+    assert_eq!(
+        first["neededBy"],
+        json!([{"namespace": "shop", "kind": "DaemonSet", "name": "agent", "pods": 2, "controls": ["hostNamespaces"]}])
+    );
+    assert_eq!(first["needlessControls"], json!(["privileged"]));
+    // The same, told to look further ahead.
+    let ran = waiver(&surveyed(), &["list", "-o", "jsonl", "--soon", "60"]);
+    assert_eq!(lines(&ran)[0]["expiresSoon"], true);
+}
+
+#[test]
+fn explain_says_who_needs_a_waiver_and_what_of_it_nobody_does() {
+    let dump = surveyed();
+    let ran = waiver(&dump, &["explain", "a-needed"]);
+    assert_eq!((ran.code, &*ran.err), (0, ""), "{}", ran.out);
+    insta::assert_snapshot!(timeless(&ran.out));
+    assert_eq!(waiver(&dump, &["explain", "waivers/a-needed"]).out, ran.out);
+    let ran = waiver(&dump, &["explain", "h-elsewhere"]);
+    assert_eq!(ran.code, 2);
+    assert!(ran.err.contains(r#"there is no waiver "h-elsewhere" in the namespace waivers"#), "{}", ran.err);
+    let ran = waiver(&dump, &["explain", "shop/h-elsewhere"]);
+    assert!(ran.code == 1 && ran.out.contains("only the waivers of the namespace waivers do"), "{}", ran.out);
+}
+
+#[test]
+fn what_an_expired_waiver_let_through_is_told_until_another_covers_it() {
+    let one = |expires: &str| {
+        let text = surveyed();
+        let keep = |object: &&str| !object.contains(r#""kind":"Waiver""#);
+        let pods: Vec<&str> = text.split("\n---\n").filter(keep).collect();
+        format!("{}\n---\n{}", pods.join("\n---\n"), dump(expires, &json!({})))
+    };
+    let ran = waiver(&one(&in_days(-3)), &["list"]);
+    assert_eq!(ran.code, 1);
+    assert!(ran.out.contains("expired 3 days ago") && ran.out.contains("lacked by 1 workload, 2 pods"), "{}", ran.out);
+    let ran = waiver(&one(&in_days(30)), &["list"]);
+    assert_eq!(ran.code, 0, "{}", ran.out);
+}
+
+#[test]
+fn without_pods_nothing_is_called_unused_and_without_waivers_nothing_is_wrong() {
+    let ran = waiver(&dump(&in_days(30), &json!({})), &["list"]);
+    assert_eq!(ran.code, 0, "{}", ran.out);
+    assert!(ran.err.contains("no Pod") && !ran.out.contains("unused"), "{}{}", ran.out, ran.err);
+    let empty = json!({"apiVersion": "v1", "kind": "List", "items": []}).to_string();
+    assert_eq!((waiver(&empty, &["list"]).code, &*waiver(&empty, &["list"]).out), (0, "there are no waivers\n"));
+    assert_eq!(ringfence(["waiver", "list"], "").code, 2);
+    assert_eq!(ringfence(["waiver", "list", "--cluster", "/nowhere"], "").code, 2);
+}
+
 struct Served(Serving);
 
 impl Served {

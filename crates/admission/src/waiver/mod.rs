@@ -16,12 +16,14 @@ mod object;
 mod selector;
 mod set;
 mod subject;
+mod usage;
 
 pub use cover::{Cover, Used, Waiving};
 pub use object::{KIND, Waiver, WaiverError, Workload};
 pub use selector::{Operator, Requirement, Selector};
 pub use set::{State, Terms, Waivers};
 pub use subject::Maker;
+pub use usage::{Need, Reach, Usage, usages};
 
 #[cfg(test)]
 mod tests;

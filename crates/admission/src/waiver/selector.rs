@@ -3,7 +3,7 @@
 use crate::decode::{DecodeError, decode_value};
 use serde::Deserialize;
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt};
 
 /// Which labels pods have to have. It always asks for something.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -123,6 +123,24 @@ impl Selector {
     }
 }
 
+/// As kubectl prints a selector: `app=web,tier in (a,b),!old`.
+impl fmt::Display for Selector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (i, Requirement { key, operator, values }) in self.requirements.iter().enumerate() {
+            f.write_str(if i == 0 { "" } else { "," })?;
+            let list = values.join(",");
+            match operator {
+                Operator::In if values.len() == 1 => write!(f, "{key}={list}"),
+                Operator::In => write!(f, "{key} in ({list})"),
+                Operator::NotIn => write!(f, "{key} notin ({list})"),
+                Operator::Exists => f.write_str(key),
+                Operator::DoesNotExist => write!(f, "!{key}"),
+            }?;
+        }
+        Ok(())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -143,6 +161,14 @@ mod tests {
         assert!(matches(&one("NotIn", &json!(["1"])), &[]));
         assert!(matches(&one("Exists", &json!([])), &[("a", "")]));
         assert!(matches(&one("DoesNotExist", &json!([])), &[("b", "")]));
+    }
+
+    #[test]
+    fn it_is_printed_as_kubectl_does() {
+        let selector = json!({"matchLabels": {"a": "1"}, "matchExpressions": [
+            {"key": "b", "operator": "In", "values": ["2", "3"]}, {"key": "c", "operator": "NotIn", "values": ["4"]},
+            {"key": "d", "operator": "Exists"}, {"key": "e", "operator": "DoesNotExist"}]});
+        assert_eq!(Selector::read(&selector).unwrap().to_string(), "a=1,b in (2,3),c notin (4),d,!e");
     }
 
     #[test]

@@ -27,7 +27,7 @@ pub(crate) use pod_security::{
 pub(crate) use scope::Scope;
 pub(crate) use slim::slim;
 pub(crate) use stream::{Raw, each};
-pub(crate) use waivers::WaiverArgs;
+pub(crate) use waivers::{WaiverArgs, Where, namespace};
 
 /// A cluster's dumps.
 #[derive(Clone, Debug, clap::Args)]

@@ -26,7 +26,7 @@ pub(crate) struct WaiverArgs {
 }
 
 /// A name goes into a path, where another would lead elsewhere.
-fn namespace(text: &str) -> Result<String, String> {
+pub(crate) fn namespace(text: &str) -> Result<String, String> {
     let fits = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
     let good = !text.is_empty() && text.len() <= 63 && text.bytes().all(fits) && !text.starts_with('-');
     if good { Ok(text.to_owned()) } else { Err("no name of a namespace".to_owned()) }
@@ -43,21 +43,50 @@ impl WaiverArgs {
     /// has been said, if they cannot be listed.
     pub(crate) fn load(&self, cluster: &ClusterArgs, loaded: &Loaded) -> Result<Option<Waiving>, ()> {
         let Some(terms) = self.terms() else { return Ok(None) };
-        let listed = if cluster.live.is_given() { list(cluster, &terms.namespace)? } else { Vec::new() };
-        let waivers = Waivers::new(&terms, loaded.snapshot.waivers().chain(&listed));
+        let waivers = Waivers::new(&terms, &self.objects(cluster, loaded, Where::Counting)?);
         for (title, error) in waivers.problems() {
             warn(&clean(&format!("waiver {title} does not count: {error}")));
         }
         Ok(Some(Waiving { waivers: Arc::new(waivers), now: Timestamp::now() }))
     }
+
+    /// The Waiver objects of a cluster that was read. An error, which has been said, if they cannot be listed.
+    pub(crate) fn objects(&self, cluster: &ClusterArgs, loaded: &Loaded, which: Where) -> Result<Vec<Value>, ()> {
+        let mut objects: Vec<Value> = loaded.snapshot.waivers().cloned().collect();
+        if let Some(terms) = self.terms().filter(|_| cluster.live.is_given()) {
+            objects.extend(list(cluster, &terms.namespace, which)?);
+        }
+        Ok(objects)
+    }
 }
 
-fn list(cluster: &ClusterArgs, namespace: &str) -> Result<Vec<Value>, ()> {
+/// Which waivers of a running cluster are asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Where {
+    /// Those that may count.
+    Counting,
+    /// All of them, if they may be listed.
+    Everywhere,
+}
+
+fn list(cluster: &ClusterArgs, namespace: &str, which: Where) -> Result<Vec<Value>, ()> {
     let Some(live) = cluster.live.connect() else { return Err(()) };
     let kind = Kind::Waiver;
     let resource = Resource { api_version: kind.api_version(), plural: kind.resource(), kind: kind.as_str() };
     let mut found = Vec::new();
-    match live.list_in(resource, namespace, &mut |page| found.extend(page.items)) {
+    let mut listed = match which {
+        Where::Everywhere => live.cluster().list(resource, &mut |page| found.extend(page.items)),
+        Where::Counting => live.list_in(resource, namespace, &mut |page| found.extend(page.items)),
+    };
+    if which == Where::Everywhere && matches!(listed, Err(ListError::Forbidden { .. })) {
+        found.clear();
+        listed = live.list_in(resource, namespace, &mut |page| found.extend(page.items));
+    }
+    match listed {
+        Err(ListError::Absent { .. }) if which == Where::Everywhere => {
+            warn("the cluster does not know waivers: `ringfence install --waivers` defines them");
+            Ok(found)
+        }
         Ok(_) | Err(ListError::Absent { .. }) => Ok(found),
         Err(error) => {
             complain(&clean(&format!("{}; without knowing the waivers nothing can be said", chain(&error))));

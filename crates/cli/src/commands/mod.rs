@@ -25,6 +25,7 @@ mod sync_watch;
 pub(crate) mod uninstall;
 pub(crate) mod verify;
 pub(crate) mod volume;
+pub(crate) mod waiver;
 mod watching;
 
 use std::error::Error;

@@ -96,6 +96,57 @@ fn an_api_server_takes_what_counts_and_refuses_what_would_not() {
     }
 }
 
+#[test]
+fn waivers_of_a_running_cluster_are_listed_also_by_who_may_read_only_those_that_count() {
+    let Some(server) = server() else { return };
+    server.create(&crate::pod("shop", "agent", &agent()["spec"]));
+    let label = json!({"metadata": {"labels": {"pod-security.kubernetes.io/enforce": "baseline"}}});
+    assert_eq!(server.admin().patch("/api/v1/namespaces/shop", &label).code, 200);
+    server.create(&waiver(&json!({})));
+    let mut elsewhere = waiver(&json!({}));
+    elsewhere["metadata"] = json!({"name": "elsewhere", "namespace": "shop"});
+    server.create(&elsewhere);
+
+    let list = ["waiver", "list", "--waivers-from", "waivers", "-o", "jsonl"];
+    let ran = crate::with(&server.kubeconfig(), &list, "");
+    assert_eq!((ran.code, &*ran.err), (1, ""), "{}", ran.out);
+    let told: Vec<Value> = ran.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!((&told[0]["waiver"], &told[0]["state"]), (&json!("waivers/agent"), &json!("valid")), "{}", ran.out);
+    assert!(told[0]["created"].is_string(), "{}", ran.out);
+    assert_eq!(
+        told[0]["neededBy"],
+        json!([{"namespace": "shop", "kind": "Pod", "name": "agent", "pods": 1,
+            "controls": ["hostNamespaces", "privileged"]}])
+    );
+    assert_eq!((&told[1]["waiver"], &told[1]["state"]), (&json!("shop/elsewhere"), &json!("invalid")), "{}", ran.out);
+
+    // Who may read what the installed server may, and no more, sees those that count.
+    let rules = json!([{"apiGroups": [""], "resources": ["namespaces", "pods"], "verbs": ["list"]}]);
+    let kind = "rbac.authorization.k8s.io/v1";
+    let subjects = json!([{"kind": "User", "name": "auditor", "apiGroup": "rbac.authorization.k8s.io"}]);
+    let refer = |kind: &str, name: &str| json!({"apiGroup": "rbac.authorization.k8s.io", "kind": kind, "name": name});
+    server.create_all(&[
+        json!({"apiVersion": kind, "kind": "ClusterRole", "metadata": {"name": "look"}, "rules": rules}),
+        json!({"apiVersion": kind, "kind": "ClusterRoleBinding", "metadata": {"name": "look"}, "subjects": subjects,
+            "roleRef": refer("ClusterRole", "look")}),
+    ]);
+    let auditor = server.kubeconfig_of("auditor", ringfence_testing::Who::User("auditor"));
+    let ran = crate::with(&auditor, &list, "");
+    assert!(ran.code == 2 && ran.err.contains("may not list waivers.ringfence.dev"), "{}{}", ran.out, ran.err);
+    let rules = json!([{"apiGroups": ["ringfence.dev"], "resources": ["waivers"], "verbs": ["list"]}]);
+    let at = json!({"name": "look", "namespace": "waivers"});
+    server.create_all(&[
+        json!({"apiVersion": kind, "kind": "Role", "metadata": at, "rules": rules}),
+        json!({"apiVersion": kind, "kind": "RoleBinding", "metadata": at, "subjects": subjects,
+            "roleRef": refer("Role", "look")}),
+    ]);
+    let explain = ["waiver", "explain", "agent", "--waivers-from", "waivers", "--soon", "0"];
+    let ran = crate::with(&auditor, &explain, "");
+    assert_eq!(ran.code, 0, "{}{}", ran.out, ran.err);
+    assert!(ran.out.contains("needed by Pod agent in shop, 1 pod: hostNamespaces, privileged"), "{}", ran.out);
+    assert_eq!(crate::with(&auditor, &list, "").out.lines().count(), 1);
+}
+
 /// `serve` as an API server asks it.
 struct Served(#[allow(dead_code, reason = "it is held")] Serving);
 

@@ -1,11 +1,13 @@
 //! `AdmissionReview` of `admission.k8s.io/v1`: what an API server asks, and what it is told.
 
+mod constraints;
 mod forbidden;
 mod patch;
 mod read;
 mod recorded;
 mod unjudged;
 
+pub use constraints::{Phase, constrain, needs_stored_pod};
 pub use forbidden::{bad_request, forbidden};
 pub use patch::{Change, Patch, diff};
 pub use read::{ReadError, answer, read};

@@ -1,6 +1,5 @@
 //! From the bytes of an `AdmissionReview` to the bytes of its answer.
 
-mod constraints;
 mod trace;
 
 pub(crate) use trace::{Trace, trace_of};
@@ -10,7 +9,7 @@ use crate::otel::Active;
 use crate::settings::Fail;
 use crate::source::AnyCluster;
 use hyper::StatusCode;
-use ringfence_admission::review::{self, AdmissionRequest, AdmissionResponse, ReadError};
+use ringfence_admission::review::{self, AdmissionRequest, AdmissionResponse, Phase, ReadError};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Instant;
 
@@ -26,6 +25,15 @@ pub(crate) enum Hook {
 }
 
 impl Hook {
+    /// Of the constraints, which look it is.
+    const fn phase(self) -> Option<Phase> {
+        match self {
+            Self::PodSecurity => None,
+            Self::MutateConstraints => Some(Phase::Mutate),
+            Self::ValidateConstraints => Some(Phase::Validate),
+        }
+    }
+
     /// Where it is asked.
     pub(crate) const fn path(self) -> &'static str {
         match self {
@@ -71,20 +79,18 @@ pub(crate) async fn answer(
             active.child("look up", looking_up);
         }
     }
-    let stored = if constraints::needs_stored_pod(hook, &request) {
+    let stored = if hook.phase().is_some_and(|phase| review::needs_stored_pod(phase, &request)) {
         app.source.pod(&request.namespace, &request.name).await
     } else {
         None
     };
     let judging = start(active.as_ref());
-    let judge = || match hook {
-        Hook::PodSecurity => {
+    let judge = || match hook.phase() {
+        None => {
             let waiving = app.waiving();
             app.pod_security.review_with(&*cluster, &request, waiving.as_ref()).response
         }
-        Hook::MutateConstraints | Hook::ValidateConstraints => {
-            constraints::review(app, &cluster, hook, &request, stored.as_ref())
-        }
+        Some(phase) => review::constrain(&app.pipeline(&cluster), phase, &request, stored.as_ref()),
     };
     let judged = || catch_unwind(AssertUnwindSafe(judge));
     // The pods of a namespace may take a while.

@@ -1,35 +1,41 @@
 //! Security context constraints: filling in, and checking what is filled in.
 
-use super::Hook;
-use crate::app::App;
-use crate::source::AnyCluster;
-use k8s_openapi::api::core::v1::Pod;
-use ringfence_admission::cluster::LookupError;
-use ringfence_admission::decode::{DecodeError, decode};
-use ringfence_admission::review::{
-    AdmissionRequest, AdmissionResponse, Operation, Patch, bad_request, diff, forbidden, unjudged,
+use super::{AdmissionRequest, AdmissionResponse, Operation, Patch, bad_request, diff, forbidden, unjudged};
+use crate::{
+    admit::Pipeline,
+    cluster::{Cluster, LookupError},
+    decode::{DecodeError, decode},
+    user::User,
 };
-use ringfence_admission::user::User;
+use k8s_openapi::api::core::v1::Pod;
 use ringfence_scc::{IGNORED_SUBRESOURCES, Operation as On};
 use serde_json::value::RawValue;
 use std::borrow::Cow;
 
-/// Answers a review of a pod. `stored` is the pod that is entered, where one is.
-pub(super) fn review(
-    app: &App,
-    cluster: &AnyCluster,
-    hook: Hook,
+/// Which of the two looks at a pod it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Phase {
+    /// Chooses a constraint, and fills in what the pod leaves out.
+    Mutate,
+    /// Some constraint takes the pod as it is; who may enter it.
+    Validate,
+}
+
+/// Answers a review of a pod by the constraints. `stored` is the pod that is entered, where one is.
+pub fn constrain<C: Cluster>(
+    pipeline: &Pipeline<C>,
+    phase: Phase,
     request: &AdmissionRequest,
     stored: Option<&Pod>,
 ) -> AdmissionResponse {
     let user = User { name: request.user_info.username.clone(), groups: request.user_info.groups.clone() };
     let judged = match (request.operation, request.request_sub_resource.as_str()) {
         _ if !is_about_pods(request) => return allowed(request),
-        (Operation::Connect, subresource @ ("exec" | "attach")) if hook == Hook::ValidateConstraints => {
-            return enter(app, cluster, request, subresource, stored, &user);
+        (Operation::Connect, subresource @ ("exec" | "attach")) if phase == Phase::Validate => {
+            return enter(pipeline, request, subresource, stored, &user);
         }
         (Operation::Create | Operation::Update, subresource) if !IGNORED_SUBRESOURCES.contains(&subresource) => {
-            judge(app, cluster, hook, request, subresource, &user)
+            judge(pipeline, phase, request, subresource, &user)
         }
         _ => return allowed(request),
     };
@@ -41,8 +47,8 @@ pub(super) fn review(
 }
 
 /// Whether the pod that is entered has to be looked up first.
-pub(super) fn needs_stored_pod(hook: Hook, request: &AdmissionRequest) -> bool {
-    hook == Hook::ValidateConstraints
+pub fn needs_stored_pod(phase: Phase, request: &AdmissionRequest) -> bool {
+    phase == Phase::Validate
         && is_about_pods(request)
         && request.operation == Operation::Connect
         && matches!(request.request_sub_resource.as_str(), "exec" | "attach")
@@ -57,10 +63,9 @@ enum Failed {
     Lookup(LookupError),
 }
 
-fn judge(
-    app: &App,
-    cluster: &AnyCluster,
-    hook: Hook,
+fn judge<C: Cluster>(
+    pipeline: &Pipeline<C>,
+    phase: Phase,
     request: &AdmissionRequest,
     subresource: &str,
     user: &User,
@@ -70,9 +75,8 @@ fn judge(
         Operation::Update => Some(read(request.old_object.as_deref(), "old object")?),
         _ => None,
     };
-    let pipeline = app.pipeline(cluster);
     // The second look at something new is whether any constraint takes it as it is.
-    if hook == Hook::ValidateConstraints && old.is_none() {
+    if phase == Phase::Validate && old.is_none() {
         let refusal = pipeline.recheck(&pod, &request.namespace, user).map_err(Failed::Lookup)?;
         return Ok(refusal.map_or_else(|| allowed(request), |message| forbidden(request, message)));
     }
@@ -86,7 +90,7 @@ fn judge(
     let decision = constrained.decision;
     let mut response = match decision.message {
         Some(message) => forbidden(request, message),
-        None if hook == Hook::MutateConstraints => {
+        None if phase == Phase::Mutate => {
             let json = |pod: &Pod| {
                 serde_json::to_value(pod).map_err(|error| Failed::Decode("object", DecodeError::new(error.to_string())))
             };
@@ -106,9 +110,8 @@ fn short(key: String) -> Cow<'static, str> {
     }
 }
 
-fn enter(
-    app: &App,
-    cluster: &AnyCluster,
+fn enter<C: Cluster>(
+    pipeline: &Pipeline<C>,
     request: &AdmissionRequest,
     subresource: &str,
     stored: Option<&Pod>,
@@ -118,7 +121,7 @@ fn enter(
         let why = format!("pod {:?} of namespace {:?} cannot be found", request.name, request.namespace);
         return unjudged(&request.uid, &why, false);
     };
-    match app.pipeline(cluster).enter(pod, subresource, &request.namespace, user) {
+    match pipeline.enter(pod, subresource, &request.namespace, user) {
         Ok(()) => allowed(request),
         Err((_, message)) => forbidden(request, message),
     }

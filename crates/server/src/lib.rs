@@ -24,6 +24,7 @@ mod sandbox;
 mod server;
 mod settings;
 mod source;
+mod spare;
 mod tls;
 mod webhook;
 

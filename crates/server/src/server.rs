@@ -120,6 +120,7 @@ impl Server {
         let (app, delay) = (Arc::clone(&self.app), self.settings.drain_delay);
         let reloading =
             self.identity.as_ref().map(|identity| tokio::spawn(Arc::clone(identity).keep_fresh(Arc::clone(&app))));
+        let sparing = tokio::spawn(crate::spare::when_ready(Arc::clone(&app)));
         let page_settings = Settings { limits: crate::page::LIMITS, ..self.settings.clone() };
         let page_ended = ended.clone();
         let webhooks = async {
@@ -144,6 +145,7 @@ impl Server {
             _ = interrupt.recv() => {}
         }
         app.drain();
+        sparing.abort();
         tracing::info!(delay_seconds = delay.as_secs_f64(), "told to end: not ready any more, still answering");
         let ending = tokio::spawn(async move {
             tokio::time::sleep(delay).await;

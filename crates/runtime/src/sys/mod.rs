@@ -6,6 +6,7 @@ pub(crate) mod chmod;
 pub(crate) mod clone;
 pub(crate) mod exec;
 pub(crate) mod fd;
+pub mod memory;
 pub(crate) mod mount;
 pub(crate) mod pass;
 pub(crate) mod process;

@@ -1,16 +1,19 @@
 #!/usr/bin/env python3
 """`ringfence serve` in a large cluster: time to know it, memory, and what a relabel of a large namespace takes.
 
-    tests/load/many.py BINARY [NAMESPACES] [PODS]
+    tests/load/many.py BINARY [NAMESPACES] [PODS] [TEMPLATES]
 
 A stand-in for an API server gives lists page by page and then silent watches. A tenth of the pods, at most 100,000, are
-in one namespace; every hundred pods have one owner, and there are a hundred different templates.
+in one namespace; every hundred pods have one owner, and there are a hundred different templates if nothing else is said.
+With more templates than owners, pods of one owner have different ones.
 """
 import http.server, json, subprocess, sys, tempfile, threading, time, urllib.request
 
 BINARY = sys.argv[1]
 NAMESPACES = int(sys.argv[2]) if len(sys.argv) > 2 else 10_000
 PODS = int(sys.argv[3]) if len(sys.argv) > 3 else 100_000
+TEMPLATES = int(sys.argv[4]) if len(sys.argv) > 4 else 100
+EACH = max(1, min(100, PODS // TEMPLATES))
 LARGE = max(min(PODS // 10, 100_000), min(PODS, 100_000) if PODS <= 100_000 else 0)
 
 
@@ -26,7 +29,7 @@ def pod(i):
     return {"metadata": {"name": f"web-{i // 100}-{i:x}", "namespace": at, "uid": f"p{i}", "labels": {"app": "web"},
                          "ownerReferences": [{"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": f"web-{i // 100}", "uid": f"r{i // 100}", "controller": True}]},
             "spec": {"nodeName": f"node{i % 500}", "volumes": [{"name": token, "projected": {"sources": []}}],
-                     "containers": [{"name": f"c{i // 100 % 100}", "image": f"registry.example/web:{i // 100}",
+                     "containers": [{"name": f"c{i // EACH % TEMPLATES}", "image": f"registry.example/web:{i // 100}",
                                      "volumeMounts": [{"name": token, "mountPath": "/var/run/secrets/x"}],
                                      "securityContext": {"runAsNonRoot": True}}]}, "status": {"phase": "Running"}}
 
@@ -96,5 +99,5 @@ with tempfile.NamedTemporaryFile("w", suffix=".yaml") as config:
         took.append((time.time() - began) * 1000)
     p.terminate()
     p.wait(30)
-    print(json.dumps({"namespaces": NAMESPACES, "pods": PODS, "readyAfterSeconds": round(known, 1), "residentMb": resident, "podsOfTheNamespace": LARGE,
+    print(json.dumps({"namespaces": NAMESPACES, "pods": PODS, "readyAfterSeconds": round(known, 1), "residentMb": resident, "podsOfTheNamespace": LARGE, "templates": TEMPLATES,
                       "relabelMs": {"median": round(sorted(took)[4], 1), "worst": round(max(took), 1)}, "warnings": warnings}, indent=2))

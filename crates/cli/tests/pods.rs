@@ -452,3 +452,30 @@ fn variables_come_from_objects_and_fields() {
         assert!(ran.err.contains(what), "{}", ran.err);
     }
 }
+
+#[test]
+fn what_a_pod_asks_of_its_streams_is_not_passed_over_in_silence() {
+    let manifest = simple("exit 0").replace("{name: c,", "{name: c, tty: true, stdin: true,");
+    let ran = ringfence(["run", "-"], manifest.replace("NAME", "streams"));
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    assert!(ran.err.contains("container \"c\": tty is not done here"), "{}", ran.err);
+    assert!(!ran.err.contains("stdin is not done here"), "whoever waits can write to it: {}", ran.err);
+}
+
+#[test]
+fn names_that_would_add_lines_to_the_hosts_file_refuse_the_pod() {
+    let manifest = simple("cat /etc/hosts").replace("NAME", "hosts");
+    let with = |fields: &str| ringfence(["run", "-"], manifest.replace("spec:\n", &format!("spec:\n  {fields}\n")));
+    let ran = with(r#"hostAliases: [{ip: 10.0.0.1, hostnames: [a, b.c]}]"#);
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    assert!(ran.out.contains("10.0.0.1\ta\tb.c\n"), "{}", ran.out);
+    for fields in [
+        r#"hostAliases: [{ip: 10.0.0.1, hostnames: ["a\n1.2.3.4 registry"]}]"#,
+        r#"hostAliases: [{ip: "10.0.0.1\n1.2.3.4", hostnames: [registry]}]"#,
+        r#"hostname: "a\n1.2.3.4 registry""#,
+    ] {
+        let ran = with(fields);
+        assert_eq!((ran.code, ran.out.as_str()), (125, ""), "{fields}: {}", ran.err);
+        assert!(ran.err.contains(" is not a valid "), "{fields}: {}", ran.err);
+    }
+}

@@ -340,6 +340,13 @@ impl Run<'_> {
     /// What a kubelet would do while the pod runs, and this does not.
     fn warn_of_what_is_not_done(&self) {
         for declared in self.declared() {
+            let streams = [
+                (declared.tty == Some(true), "tty", "its output goes to a pipe"),
+                (declared.stdin == Some(true) && self.args.detach, "stdin", "there is nothing to read, not even later"),
+            ];
+            for (_, field, instead) in streams.iter().filter(|(declared, ..)| *declared) {
+                super::warn(&format!("container {:?}: {field} is not done here: {instead}", declared.name));
+            }
             let probes = [
                 (declared.liveness_probe.is_some(), "livenessProbe"),
                 (declared.readiness_probe.is_some(), "readinessProbe"),

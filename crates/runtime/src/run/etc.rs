@@ -6,21 +6,20 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
 use k8s_openapi::api::core::v1::Pod;
-use ringfence_context::effective::{EffectivePod, RefusalReason};
+use ringfence_context::effective::EffectivePod;
 use ringfence_context::process::Namespace;
 
-use super::{RunError, RunRefusal, resolv_conf};
+use super::{RunError, names, resolv_conf};
 use crate::spec::{EtcFiles, IdMappings};
 use crate::state::StateDir;
 
 const OWN: &str = "# Kubernetes-managed hosts file.\n127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n\
     fe00::0\tip6-localnet\nfe00::0\tip6-mcastprefix\nfe00::1\tip6-allnodes\nfe00::2\tip6-allrouters\n";
 const OF_HOST: &str = "# Kubernetes-managed hosts file (host network).\n";
-/// The cluster's domain, where nobody has chosen another (`clusterDomain` as kubeadm sets it).
-const CLUSTER_DOMAIN: &str = "cluster.local";
 
 pub(super) fn write(state: &StateDir, pod: &Pod, effective: &EffectivePod) -> Result<EtcFiles, RunError> {
-    let domain = domain(pod)?;
+    let domain = names::domain(pod)?;
+    names::check_aliases(pod)?;
     let dir = state.dir("etc", 0o755)?;
     let hostname = match effective.hostname.get() {
         Some(hostname) => hostname.clone(),
@@ -73,52 +72,9 @@ pub(super) fn give(files: &EtcFiles, mappings: &IdMappings) -> Result<(), RunErr
     Ok(())
 }
 
-/// The domain that stands behind the pod's name in its hosts file, for a pod with a `subdomain`
-/// (`GeneratePodHostNameAndDomain`; `hostnameOverride` takes the domain away).
-///
-/// Refuses a subdomain that is no DNS label, as the kubelet does, which also keeps lines of its own out of the file.
-fn domain(pod: &Pod) -> Result<Option<String>, RunError> {
-    let Some(spec) = pod.spec.as_ref().filter(|spec| spec.hostname_override.is_none()) else { return Ok(None) };
-    let Some(subdomain) = spec.subdomain.as_deref().filter(|subdomain| !subdomain.is_empty()) else { return Ok(None) };
-    if !is_label(subdomain) {
-        let message = format!("pod Subdomain {subdomain:?} is not a valid DNS label");
-        return Err(RunError::Refused(RunRefusal { reason: RefusalReason::FailedCreatePodSandBox, message }));
-    }
-    let namespace = pod.metadata.namespace.as_deref().filter(|namespace| !namespace.is_empty()).unwrap_or("default");
-    Ok(Some(format!("{subdomain}.{namespace}.svc.{CLUSTER_DOMAIN}")))
-}
-
-/// `IsDNS1123Label`: 1 to 63 of `a-z`, `0-9` and `-`, the last neither first nor last.
-fn is_label(text: &str) -> bool {
-    (1..=63).contains(&text.len())
-        && text.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-'))
-        && !text.starts_with('-')
-        && !text.ends_with('-')
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn domain_of(spec: &serde_json::Value, namespace: Option<&str>) -> Result<Option<String>, String> {
-        let pod = serde_json::json!({"metadata": {"name": "p", "namespace": namespace}, "spec": spec});
-        domain(&serde_json::from_value(pod).unwrap()).map_err(|error| error.to_string())
-    }
-
-    #[test]
-    fn a_subdomain_puts_the_pod_into_the_clusters_domain() {
-        let spec = serde_json::json!({"containers": [], "subdomain": "web"});
-        assert_eq!(domain_of(&spec, Some("shop")), Ok(Some("web.shop.svc.cluster.local".to_owned())));
-        assert_eq!(domain_of(&spec, None), Ok(Some("web.default.svc.cluster.local".to_owned())));
-    }
-
-    #[test]
-    fn there_is_no_domain_without_a_subdomain_or_with_a_name_that_overrides_it() {
-        assert_eq!(domain_of(&serde_json::json!({"containers": [], "subdomain": ""}), None), Ok(None));
-        assert_eq!(domain_of(&serde_json::json!({"containers": []}), None), Ok(None));
-        let both = serde_json::json!({"containers": [], "subdomain": "web", "hostnameOverride": "a.b"});
-        assert_eq!(domain_of(&both, None), Ok(None));
-    }
 
     #[test]
     fn the_full_name_stands_before_the_short_one() {
@@ -126,16 +82,5 @@ mod tests {
         let full = last(own("p", Some("web.shop.svc.cluster.local")));
         assert_eq!(full.as_deref(), Some("127.0.0.1\tp.web.shop.svc.cluster.local\tp"));
         assert_eq!(last(own("p", None)).as_deref(), Some("127.0.0.1\tp"));
-    }
-
-    #[test]
-    fn a_subdomain_that_is_no_label_refuses_the_pod() {
-        let long = "a".repeat(64);
-        for subdomain in ["a.b", "A", "-a", "a-", "a\n1.2.3.4 registry", "ä", &long] {
-            let error = domain_of(&serde_json::json!({"containers": [], "subdomain": subdomain}), None).unwrap_err();
-            let wanted = format!("FailedCreatePodSandBox: pod Subdomain {subdomain:?} is not a valid DNS label");
-            assert_eq!(error, wanted);
-        }
-        assert!(is_label(&"a".repeat(63)));
     }
 }

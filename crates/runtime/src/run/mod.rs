@@ -8,6 +8,7 @@ mod home;
 pub mod life;
 pub mod log;
 mod mapping;
+mod names;
 mod observed;
 pub(crate) mod pipe;
 mod probe_binary;

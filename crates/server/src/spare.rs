@@ -12,9 +12,7 @@ pub(crate) async fn when_ready(app: Arc<App>) {
         tokio::time::sleep(Duration::from_secs(1)).await;
     }
     match tokio::task::spawn_blocking(memory::give_back).await {
-        Ok(Ok(bytes)) => {
-            tracing::debug!(bytes, "gave back pages of the program, to be mapped again as they are needed")
-        }
+        Ok(Ok(bytes)) => tracing::debug!(bytes, "gave back the program's pages, which come again as they are needed"),
         Ok(Err(error)) => tracing::debug!(%error, "keeps the memory that starting took"),
         // The runtime ends.
         Err(_) => {}

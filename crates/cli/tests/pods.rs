@@ -466,7 +466,7 @@ fn what_a_pod_asks_of_its_streams_is_not_passed_over_in_silence() {
 fn names_that_would_add_lines_to_the_hosts_file_refuse_the_pod() {
     let manifest = simple("cat /etc/hosts").replace("NAME", "hosts");
     let with = |fields: &str| ringfence(["run", "-"], manifest.replace("spec:\n", &format!("spec:\n  {fields}\n")));
-    let ran = with(r#"hostAliases: [{ip: 10.0.0.1, hostnames: [a, b.c]}]"#);
+    let ran = with("hostAliases: [{ip: 10.0.0.1, hostnames: [a, b.c]}]");
     assert_eq!(ran.code, 0, "{}", ran.err);
     assert!(ran.out.contains("10.0.0.1\ta\tb.c\n"), "{}", ran.out);
     for fields in [

@@ -19,6 +19,7 @@ pub(crate) struct Life {
     end_lease: watch::Sender<bool>,
     workers: JoinSet<()>,
     elector: JoinSet<()>,
+    jumps: JoinSet<()>,
 }
 
 impl Life {
@@ -31,7 +32,17 @@ impl Life {
             end_lease: watch::Sender::new(false),
             workers: JoinSet::new(),
             elector: JoinSet::new(),
-        })
+            jumps: JoinSet::new(),
+        }
+        .told_of_jumps())
+    }
+
+    /// Nothing here goes by the system's clock but the times that are written, and waivers.
+    fn told_of_jumps(mut self) -> Self {
+        self.jumps.spawn(ringfence_live::jumps(|jump| {
+            tracing::warn!(seconds = jump.as_secs_f64(), "the system's clock jumped");
+        }));
+        self
     }
 
     /// Whether a signal came before that was done.

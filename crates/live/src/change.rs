@@ -3,8 +3,11 @@
 use crate::connect::Cluster;
 use crate::error::innermost;
 use crate::resource::Resource;
+use http::header::DATE;
+use k8s_openapi::jiff::{Timestamp, fmt::rfc2822};
 use kube::Client;
 use kube::api::{DeleteParams, GetParams, Patch, PatchParams, PostParams};
+use kube::client::Body;
 use kube::core::Request;
 use serde_json::Value;
 use std::fmt;
@@ -76,6 +79,34 @@ pub async fn read(client: &Client, place: Place<'_>) -> Result<Option<Value>, Ch
         Ok(object) => Ok(Some(object)),
         Err(ChangeError { code: Some(404), .. }) => Ok(None),
         Err(error) => Err(error),
+    }
+}
+
+/// The same, and what the server's clock said: its `Date`, to the second. None if it does not say.
+pub async fn read_at(client: &Client, place: Place<'_>) -> Result<(Option<Value>, Option<Timestamp>), ChangeError> {
+    let failed = |code, message| ChangeError { verb: "get", place: place.to_string(), code, message };
+    let path = place.collection().map_err(|message| failed(None, message))?;
+    let request = Request::new(path).get(place.name, &GetParams::default());
+    let request = request.map_err(|error| failed(None, innermost(&error)))?.map(Body::from);
+    let asked = async {
+        let response = client.send(request).await?;
+        let (head, body) = response.into_parts();
+        Ok::<_, kube::Error>((head, body.collect_bytes().await?))
+    };
+    let (head, bytes) = match tokio::time::timeout(PATIENCE, asked).await {
+        Ok(answer) => answer.map_err(|error| failed(None, innermost(&error)))?,
+        Err(_) => return Err(failed(None, format!("no answer within {PATIENCE:?}"))),
+    };
+    let date = head.headers.get(DATE).and_then(|date| rfc2822::DateTimeParser::new().parse_timestamp(date).ok());
+    let object = serde_json::from_slice::<Value>(&bytes);
+    match (head.status.as_u16(), object) {
+        (200..300, Ok(object)) => Ok((Some(object), date)),
+        (404, _) => Ok((None, date)),
+        (code @ 200..300, Err(error)) => Err(failed(Some(code), error.to_string())),
+        (code, object) => {
+            let words = object.as_ref().ok().and_then(|status| status["message"].as_str()).unwrap_or("no reason given");
+            Err(failed(Some(code), words.chars().take(1000).collect()))
+        }
     }
 }
 

@@ -1,12 +1,18 @@
 //! From a kubeconfig to a connection.
 
-use crate::error::ConnectError;
+use crate::{error::ConnectError, token::TokenFile};
 use kube::{
     Client, Config,
+    client::ClientBuilder,
     config::{KubeConfigOptions, Kubeconfig, KubeconfigError},
 };
-use std::{env, io, path::PathBuf, time::Duration};
+use std::{
+    env, io,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 use tokio::runtime::Runtime;
+use tower::util::MapRequestLayer;
 
 /// How long to wait for a connection.
 const CONNECT: Duration = Duration::from_secs(10);
@@ -48,9 +54,7 @@ pub async fn client(target: &Target) -> Result<(Client, String), ConnectError> {
     // A watch may be silent for longer than any answer takes; who asks knows how long to wait.
     config.read_timeout = None;
     let server = config.cluster_url.to_string().trim_end_matches('/').to_owned();
-    let plug_in = plug_in(&config);
-    let client = Client::try_from(config).map_err(|error| ConnectError::client(&server, &plug_in, &error))?;
-    Ok((client, server))
+    Ok((build(config, &server)?, server))
 }
 
 /// Whether this runs in a pod that may ask its own cluster.
@@ -84,9 +88,10 @@ pub fn files(target: &Target) -> Result<Vec<PathBuf>, ConnectError> {
         if auth.exec.is_some() {
             return Err(ConnectError::Plugin);
         }
-        files.extend(
-            [&auth.client_certificate, &auth.client_key, &auth.token_file].into_iter().flatten().map(PathBuf::from),
-        );
+        files.extend([&auth.client_certificate, &auth.client_key].into_iter().flatten().map(PathBuf::from));
+        // It is exchanged for another file.
+        let parent = |file| Path::new(file).parent().filter(|parent| !parent.as_os_str().is_empty());
+        files.extend(auth.token_file.as_ref().map(|file| parent(file).unwrap_or(Path::new(".")).to_owned()));
     }
     let cluster = context.map(|context| &context.cluster);
     for cluster in
@@ -117,13 +122,11 @@ impl Cluster {
         config.read_timeout = Some(READ);
         let namespace = config.default_namespace.clone();
         let server = config.cluster_url.to_string().trim_end_matches('/').to_owned();
-        let plug_in = plug_in(&config);
         // The client's buffer is a task of the runtime.
         let client = {
             let _entered = runtime.enter();
-            Client::try_from(config)
+            build(config, &server)?
         };
-        let client = client.map_err(|error| ConnectError::client(&server, &plug_in, &error))?;
         Ok(Self { runtime, client, server, namespace })
     }
 
@@ -136,6 +139,32 @@ impl Cluster {
     pub fn namespace(&self) -> &str {
         &self.namespace
     }
+}
+
+/// The client of a configuration. Of a token in a file we take care.
+fn build(mut config: Config, server: &str) -> Result<Client, ConnectError> {
+    let plug_in = plug_in(&config);
+    let token = token_file(&mut config);
+    let token =
+        token.map(|path| TokenFile::new(&path).map_err(|source| ConnectError::Token { path, source })).transpose()?;
+    let failed = |error| ConnectError::client(server, &plug_in, &error);
+    let builder = ClientBuilder::try_from(config).map_err(failed)?;
+    Ok(match token {
+        Some(token) => builder.with_layer(&MapRequestLayer::new(move |request| token.sign(request))).build(),
+        None => builder.build(),
+    })
+}
+
+/// Takes the file of a token, if that is what counts: kube goes by a provider, a password, a token, its file and a
+/// program, in this order.
+fn token_file(config: &mut Config) -> Option<PathBuf> {
+    let auth = &mut config.auth_info;
+    if auth.auth_provider.is_some() || auth.token.is_some() || (auth.username.is_some() && auth.password.is_some()) {
+        return None;
+    }
+    let path = auth.token_file.take()?;
+    auth.exec = None;
+    Some(path.into())
 }
 
 /// The program that gives the credentials, if one does.

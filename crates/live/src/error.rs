@@ -24,6 +24,15 @@ pub enum ConnectError {
         #[source]
         source: io::Error,
     },
+    /// The file of the token cannot be read, or has none.
+    #[error("cannot read the token {}", path.display())]
+    Token {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
     /// The kubeconfig has no such context.
     #[error("the kubeconfig has no context {name:?}{}", Known(known))]
     NoContext {

@@ -14,6 +14,7 @@
 mod annotate;
 mod attend;
 mod change;
+mod clock;
 mod connect;
 mod error;
 mod follow;
@@ -21,10 +22,12 @@ mod get;
 mod list;
 mod resource;
 mod shared;
+mod token;
 
 pub use annotate::NodeError;
 pub use attend::attend;
-pub use change::{Apply, ChangeError, Place, apply, delete, read, replace};
+pub use change::{Apply, ChangeError, Place, apply, delete, read, read_at, replace};
+pub use clock::{Clock, jumps};
 pub use connect::{Cluster, Target, client, files, is_within};
 pub use error::{ConnectError, ListError};
 pub use follow::{Event, follow, follow_in, follow_named, name_of};

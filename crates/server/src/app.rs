@@ -1,7 +1,6 @@
 //! What every request has at hand.
 
 use crate::certificates::Kept;
-use crate::clock::Clock;
 use crate::events::Events;
 use crate::metrics::Metrics;
 use crate::otel::{Counts, Exporter, Tracer};
@@ -10,6 +9,7 @@ use crate::source::{AnyCluster, Source};
 use ringfence_admission::admit::Pipeline;
 use ringfence_admission::pod_security::PodSecurity;
 use ringfence_admission::waiver::Waiving;
+use ringfence_live::Clock;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use tokio::sync::Semaphore;

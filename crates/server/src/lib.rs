@@ -13,7 +13,6 @@
 
 mod app;
 mod certificates;
-mod clock;
 mod cluster;
 mod events;
 mod http;

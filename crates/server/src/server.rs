@@ -121,6 +121,9 @@ impl Server {
         let reloading =
             self.identity.as_ref().map(|identity| tokio::spawn(Arc::clone(identity).keep_fresh(Arc::clone(&app))));
         let sparing = tokio::spawn(crate::spare::when_ready(Arc::clone(&app)));
+        let jumps = tokio::spawn(ringfence_live::jumps(|jump| {
+            tracing::warn!(seconds = jump.as_secs_f64(), "the system's clock jumped");
+        }));
         let page_settings = Settings { limits: crate::page::LIMITS, ..self.settings.clone() };
         let page_ended = ended.clone();
         let webhooks = async {
@@ -160,6 +163,7 @@ impl Server {
         if let Some(exporting) = exporting {
             exporting.flush().await;
         }
+        jumps.abort();
         if let Some(reloading) = reloading {
             reloading.abort();
         }

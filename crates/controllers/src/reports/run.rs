@@ -9,10 +9,10 @@ use crate::life::Life;
 use crate::run::{Election, RunError};
 use crate::status::{Answers, common, many, one, serve};
 use crate::writer::Writer;
-use jiff::Timestamp;
 use kube::Client;
 use ringfence_admission::pod_security::PodSecurity;
 use ringfence_admission::waiver::{State as Worth, Terms};
+use ringfence_live::Clock;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
@@ -65,6 +65,7 @@ pub async fn run_reports(client: Client, server: &str, options: ReportOptions) -
         events: options.events,
         state: std::sync::Mutex::default(),
         numbers: Numbers::default(),
+        clock: Clock::default(),
     });
     let status = Arc::new(Status {
         reports: Arc::clone(&reports),
@@ -118,7 +119,7 @@ async fn resync(reports: Arc<Reports>, every: Duration) {
 async fn look_at_waivers(reports: Arc<Reports>) {
     let mut before = Vec::new();
     loop {
-        let (waivers, now) = (reports.known.waivers(), Timestamp::now());
+        let (waivers, now) = (reports.known.waivers(), reports.clock.now());
         let worth: Vec<(String, bool)> =
             waivers.iter().map(|waiver| (waiver.title(), waivers.state(waiver, now) == Worth::Valid)).collect();
         if worth != before {

@@ -13,7 +13,7 @@ use kube::core::Request;
 use ringfence_admission::pod_security::PodSecurity;
 use ringfence_admission::report::{NAME, NamespaceReport, Overview, cluster_policy_report, policy_report, report};
 use ringfence_admission::waiver::Waiving;
-use ringfence_live::Resource;
+use ringfence_live::{Clock, Resource};
 use serde_json::Value;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -43,6 +43,8 @@ pub(crate) struct Reports {
     pub(crate) events: bool,
     pub(crate) state: Mutex<State>,
     pub(crate) numbers: Numbers,
+    /// By which waivers expire.
+    pub(crate) clock: Clock,
 }
 
 /// What was found out. Every change leaves it whole, so that a poisoned lock is as good as new.
@@ -147,7 +149,7 @@ impl Reports {
     ) -> Result<NamespaceReport, WriteError> {
         let mut pod_security = self.pod_security.clone();
         if self.known.terms().is_some() {
-            pod_security = pod_security.with_waivers(Waiving { waivers: self.known.waivers(), now: Timestamp::now() });
+            pod_security = pod_security.with_waivers(Waiving { waivers: self.known.waivers(), now: self.clock.now() });
         }
         let began = Instant::now();
         let judged = tokio::task::spawn_blocking(move || {

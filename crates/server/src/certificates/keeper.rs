@@ -1,11 +1,12 @@
 //! Pass after pass, everything is brought into step: the Secret, what is served with, and the webhook configurations.
 
-use super::issue::{self, IssueError};
+use super::issue::{self, IssueError, SKEW};
 use super::material::Material;
 use super::plan::{Wishes, plan};
 use super::targets::{Here, places};
 use super::{Kept, secret};
-use ringfence_live::{Apply, ChangeError, Client, Place, Resource, apply, attend, read, replace};
+use jiff::Timestamp;
+use ringfence_live::{Apply, ChangeError, Client, Place, Resource, apply, attend, read, read_at, replace};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Notify;
@@ -64,6 +65,8 @@ impl SelfSigned {
             let (client, changed) = (client.clone(), Arc::clone(&changed));
             tokio::spawn(async move { attend(client, one.place(), || changed.notify_one()).await });
         }
+        let jumped = Arc::clone(&changed);
+        tokio::spawn(ringfence_live::jumps(move |_| jumped.notify_one()));
         tokio::spawn(async move { self.pass_after_pass(&client, &kept, &changed).await });
     }
 
@@ -108,7 +111,9 @@ impl SelfSigned {
             }
         }
         let place = self.place();
-        let Some(mut stored) = read(client, place).await? else {
+        let (stored, date) = read_at(client, place).await?;
+        let now = state.time(date, now());
+        let Some(mut stored) = stored else {
             let (namespace, name) = self.secret.clone();
             return Err(KeepError::NoSecret { namespace, name });
         };
@@ -120,7 +125,7 @@ impl SelfSigned {
             let bundle = material.bundle();
             configurations.iter().all(|(_, configuration)| here.change(configuration, &bundle).is_none())
         });
-        let planned = plan(usable.as_ref(), told, &self.wishes(), now())?;
+        let planned = plan(usable.as_ref(), told, &self.wishes(), now)?;
         let material = match planned.or_else(|| usable.filter(|usable| found.as_ref() != Some(usable))) {
             Some(new) => {
                 stored["data"] = secret::encoded(&new.write());
@@ -179,6 +184,22 @@ struct State {
     last: Option<Material>,
     /// What was told of last.
     trouble: Option<String>,
+    /// Whether the API server's clock is another, which was told.
+    is_another: bool,
+}
+
+impl State {
+    /// The time by which certificates are made, in seconds since 1970: that of who has to believe them. Replicas whose
+    /// clocks are years apart so agree on what has ended, and do not replace what the other made for ever.
+    fn time(&mut self, date: Option<Timestamp>, own: u64) -> u64 {
+        let Some(date) = date.and_then(|date| u64::try_from(date.as_second()).ok()) else { return own };
+        let is_another = date.abs_diff(own) > SKEW;
+        if is_another && !self.is_another {
+            tracing::warn!(own, date, "the API server's clock is another; certificates go by that");
+        }
+        self.is_another = is_another;
+        date
+    }
 }
 
 /// A place that owns its names.

@@ -87,7 +87,7 @@ async fn judged(
     trace: Option<Trace>,
     active: &mut Option<Active>,
 ) -> Reply {
-    let reading = active.as_ref().map_or(0, |_| crate::otel::now());
+    let reading = active.as_ref().map_or(0, Active::now);
     let body = match body::read(body, limits.body, limits.body_time, &app.room).await {
         Ok(body) => body,
         Err(error) => {

@@ -15,7 +15,7 @@ mod tracer;
 
 pub(crate) use export::{Counts, Exporter};
 pub use settings::{TraceError, Traces};
-pub(crate) use tracer::{Active, Tracer, now};
+pub(crate) use tracer::{Active, Tracer};
 
 #[cfg(test)]
 mod tests;

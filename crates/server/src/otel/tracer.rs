@@ -6,7 +6,7 @@ use crate::webhook::Trace;
 use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use tokio::sync::mpsc::Sender;
 
 /// Spans that a request has at most; it is never more.
@@ -30,6 +30,8 @@ pub(crate) struct Active {
     tracer: Arc<Tracer>,
     root: Span,
     children: Vec<Span>,
+    /// When the root began: how long things took must not depend on who sets the system's clock.
+    began: Instant,
 }
 
 impl Tracer {
@@ -43,7 +45,8 @@ impl Tracer {
         if !self.sampler.samples(trace, caller.map(Trace::is_sampled)) {
             return None;
         }
-        let from = now();
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let from = u64::try_from(since.as_nanos()).unwrap_or(u64::MAX);
         let root = Span {
             trace,
             id: self.span_id(),
@@ -55,7 +58,7 @@ impl Tracer {
             attributes: Vec::new(),
             failed: false,
         };
-        Some(Active { tracer: Arc::clone(self), root, children: Vec::with_capacity(USUAL) })
+        Some(Active { tracer: Arc::clone(self), root, children: Vec::with_capacity(USUAL), began: Instant::now() })
     }
 
     fn trace_id(&self) -> [u8; 16] {
@@ -70,10 +73,16 @@ impl Tracer {
 }
 
 impl Active {
+    /// Nanoseconds since 1970.
+    pub(crate) fn now(&self) -> u64 {
+        let passed = u64::try_from(self.began.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        self.root.from.saturating_add(passed)
+    }
+
     /// A part of the work that began then and ends now.
     pub(crate) fn child(&mut self, name: &'static str, from: u64) {
         let (trace, id, parent) = (self.root.trace, self.tracer.span_id(), Some(self.root.id));
-        let (attributes, failed, to) = (Vec::new(), false, now().max(from));
+        let (attributes, failed, to) = (Vec::new(), false, self.now());
         self.children.push(Span { trace, id, parent, name, is_root: false, from, to, attributes, failed });
     }
 
@@ -91,17 +100,11 @@ impl Active {
     pub(crate) fn finish(mut self, status: u16) {
         self.root.attributes.push(("http.response.status_code", Attribute::Int(status.into())));
         self.root.failed = status >= 500;
-        self.root.to = now().max(self.root.from);
+        self.root.to = self.now();
         self.children.push(self.root);
         let count = self.children.len() as u64;
         if self.tracer.queue.try_send(self.children).is_err() {
             self.tracer.dropped.fetch_add(count, Relaxed);
         }
     }
-}
-
-/// Nanoseconds since 1970.
-pub(crate) fn now() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
 }

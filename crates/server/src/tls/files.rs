@@ -59,7 +59,7 @@ pub enum TlsError {
         #[source]
         source: rustls::Error,
     },
-    /// The certificate has ended, or has not begun.
+    /// The certificate has ended by this machine's clock.
     #[error("the certificate {} ended", certificate.display())]
     Expired {
         /// The certificate.
@@ -100,8 +100,9 @@ impl TlsFiles {
         })
     }
 
-    /// What a server does with these contents, and when its certificate ends in seconds since 1970.
-    pub(super) fn configure(&self, contents: &Contents) -> Result<(ServerConfig, u64), TlsError> {
+    /// What a server does with these contents, and when its certificate ends in seconds since 1970. It must not have ended,
+    /// unless it ends no earlier than the one `in_use`: then it is that one that is the worse, or the clock is wrong.
+    pub(super) fn configure(&self, contents: &Contents, in_use: Option<u64>) -> Result<(ServerConfig, u64), TlsError> {
         if contents.authorities.is_none() && !self.client_names.is_empty() {
             return Err(TlsError::NamesWithoutAuthority);
         }
@@ -109,7 +110,8 @@ impl TlsFiles {
         let chain = certificates(&self.certificate, &contents.certificate)?;
         let expiry = chain.first().and_then(super::expiry).unwrap_or(u64::MAX);
         let now = std::time::SystemTime::UNIX_EPOCH.elapsed().map_or(0, |since| since.as_secs());
-        if expiry <= now {
+        // One that is kept was made for the API server's clock, which may be another.
+        if self.kept.is_none() && expiry <= now && in_use.is_none_or(|in_use| expiry < in_use) {
             return Err(TlsError::Expired { certificate: self.certificate.clone() });
         }
         let key = PrivateKeyDer::from_pem_slice(&contents.key)

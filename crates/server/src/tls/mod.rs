@@ -19,14 +19,22 @@ pub(crate) struct Identity {
     expiry: std::sync::atomic::AtomicU64,
     /// What the files held when they were last taken, or last refused.
     seen: RwLock<files::Contents>,
+    /// Whether they were refused for having ended, which a clock that is put right makes untrue.
+    had_ended: std::sync::atomic::AtomicBool,
 }
 
 impl Identity {
     /// Reads the files. All must be as they should be.
     pub(crate) fn load(files: TlsFiles) -> Result<Self, TlsError> {
         let contents = files.read()?;
-        let (config, expiry) = files.configure(&contents)?;
-        Ok(Self { files, current: RwLock::new(Arc::new(config)), expiry: expiry.into(), seen: RwLock::new(contents) })
+        let (config, expiry) = files.configure(&contents, None)?;
+        Ok(Self {
+            files,
+            current: RwLock::new(Arc::new(config)),
+            expiry: expiry.into(),
+            seen: RwLock::new(contents),
+            had_ended: false.into(),
+        })
     }
 
     pub(crate) fn acceptor(&self) -> TlsAcceptor {

@@ -60,14 +60,22 @@ impl Identity {
                 if *seen == super::files::Contents::default() {
                     return Looked::Same;
                 }
+                self.had_ended.store(false, Relaxed);
                 *seen = super::files::Contents::default();
                 return Looked::Bad(words(&error));
             }
         };
-        if contents == *self.seen.read().unwrap_or_else(PoisonError::into_inner) {
+        let was_over = self.had_ended.load(Relaxed);
+        let is_known = contents == *self.seen.read().unwrap_or_else(PoisonError::into_inner);
+        if is_known && !was_over {
             return Looked::Same;
         }
-        let configured = self.files.configure(&contents);
+        let configured = self.files.configure(&contents, Some(self.expiry.load(Relaxed)));
+        let is_over = matches!(configured, Err(super::TlsError::Expired { .. }));
+        self.had_ended.store(is_over, Relaxed);
+        if is_known && is_over {
+            return Looked::Same;
+        }
         let number = contents.number;
         // A bad pair is told of once, not twice a second.
         *self.seen.write().unwrap_or_else(PoisonError::into_inner) = contents;

@@ -67,9 +67,34 @@ fn reads_the_names_and_the_end_of_a_certificate() {
     assert!((29..=30).contains(&days), "{days}");
 }
 
+/// A certificate that counts from 1970 until the end of that year.
+fn until(at: &Path, year: i32) {
+    let mut params = rcgen::CertificateParams::new(["localhost".to_owned()]).unwrap();
+    (params.not_before, params.not_after) = (rcgen::date_time_ymd(1970, 1, 1), rcgen::date_time_ymd(year, 12, 31));
+    let key = rcgen::KeyPair::generate().unwrap();
+    fs::write(at.join("tls.crt"), params.self_signed(&key).unwrap().pem()).unwrap();
+    fs::write(at.join("tls.key"), key.serialize_pem()).unwrap();
+}
+
+#[test]
+fn a_certificate_that_has_ended_is_taken_only_in_place_of_one_that_ended_earlier() {
+    let at = tempfile::tempdir().unwrap();
+    until(at.path(), 2010);
+    assert!(matches!(Identity::load(files(at.path())), Err(TlsError::Expired { .. })));
+    until(at.path(), 4000);
+    let identity = Identity::load(files(at.path())).unwrap();
+    until(at.path(), 2010);
+    assert!(matches!(identity.look(), Looked::Bad(why) if why.ends_with("tls.crt ended")));
+    assert!(matches!(identity.look(), Looked::Same), "it is told of once");
+    // As if the one in use had ended, too, by a clock that may be wrong; it is looked at again without a change.
+    identity.expiry.store(1, std::sync::atomic::Ordering::Relaxed);
+    assert!(matches!(identity.look(), Looked::Renewed));
+    assert!(matches!(identity.look(), Looked::Same));
+}
+
 #[test]
 fn names_without_an_authority_are_an_error() {
     let files = TlsFiles { client_names: vec!["a".into()], ..TlsFiles::default() };
-    let error = files.configure(&files::Contents::default()).unwrap_err();
+    let error = files.configure(&files::Contents::default(), None).unwrap_err();
     assert!(matches!(error, TlsError::NamesWithoutAuthority));
 }

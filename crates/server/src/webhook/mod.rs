@@ -140,7 +140,7 @@ fn hints(app: &App, hook: Hook, cluster: &AnyCluster, request: &AdmissionRequest
 
 /// When a part of the work begins, if anybody wants to know.
 fn start(active: Option<&Active>) -> u64 {
-    active.map_or(0, |_| crate::otel::now())
+    active.map_or(0, Active::now)
 }
 
 /// What could not be judged is let through only if we fail open; and either way it is said.

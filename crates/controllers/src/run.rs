@@ -160,7 +160,8 @@ pub async fn run(client: Client, server: &str, options: Options) -> Result<(), R
             report: report.clone(),
             imagined: std::sync::Mutex::default(),
         };
-        Arc::new(ranges::Allocate::new(api, options.ranges.clone()))
+        let events = (!writer.dry_run).then(|| ranges::Events::start(client.clone(), options.namespace.clone()));
+        Arc::new(ranges::Allocate::new(api, options.ranges.clone(), events))
     });
     let works = [
         (Sync::NAME, &queues.sync),

@@ -112,6 +112,10 @@ impl Answers for Status {
             one(&mut out, "ringfence_ranges_taken", "gauge", "Ranges that are taken.", numbers.taken.load(Relaxed));
             let help = "Namespaces whose range another has, too.";
             one(&mut out, "ringfence_ranges_duplicates", "gauge", help, numbers.duplicates.load(Relaxed));
+            if let Some(events) = &ranges.events {
+                let written = events.numbers().map(|(result, n)| (format!("result=\"{result}\""), n));
+                many(&mut out, "ringfence_ranges_events_total", "counter", "Events about ranges.", written.into());
+            }
         }
         out
     }

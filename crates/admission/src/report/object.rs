@@ -10,17 +10,21 @@ pub const API_VERSION: &str = "wgpolicyk8s.io/v1alpha2";
 /// The name of every report.
 pub const NAME: &str = "ringfence";
 
-/// Longer messages help nobody, and an object of the API has a limit.
+/// Longer messages help nobody.
 const LONGEST: usize = 1024;
+/// Bytes of all results of a report. An API server takes objects and patches of up to 3 MiB, and etcd, as it is set up by
+/// default, a request of up to 1.5 MiB, with the object's other fields and what the store adds.
+const LARGEST: usize = 1 << 20;
 
-/// The report of a namespace, with at most so many results; the summary counts all.
+/// The report of a namespace, with at most so many results, and no more than fit into an object of the API; the summary
+/// counts all.
 pub fn policy_report(report: &NamespaceReport, most: usize) -> Value {
     let namespace = report.namespace.as_str();
-    let results: Vec<Value> = report.findings.iter().take(most).map(|finding| result(namespace, finding)).collect();
+    let results = fitting(report.findings.iter().map(|finding| result(namespace, finding)), most);
     object("PolicyReport", Some(namespace), report.findings.len(), report.summary(), &results)
 }
 
-/// The report of all namespaces, one result for each, with at most so many; the summary counts all.
+/// The report of all namespaces, one result for each, with at most so many, and no more than fit; the summary counts all.
 pub fn cluster_policy_report(namespaces: &[Overview], most: usize) -> Value {
     let mut summary = Summary::default();
     let mut results: Vec<(Outcome, &str, Value)> = Vec::with_capacity(namespaces.len());
@@ -52,8 +56,21 @@ pub fn cluster_policy_report(namespaces: &[Overview], most: usize) -> Value {
     }
     results.sort_by(|(a, x, _), (b, y, _)| (a, x).cmp(&(b, y)));
     let all = results.len();
-    let results: Vec<Value> = results.into_iter().take(most).map(|(_, _, result)| result).collect();
+    let results = fitting(results.into_iter().map(|(_, _, result)| result), most);
     object("ClusterPolicyReport", None, all, summary, &results)
+}
+
+/// The first results, as many as may be and as fit.
+fn fitting(results: impl Iterator<Item = Value>, most: usize) -> Vec<Value> {
+    let mut left = LARGEST;
+    results
+        .take(most)
+        .map_while(|result| {
+            // With the comma.
+            left = left.checked_sub(result.to_string().len() + 1)?;
+            Some(result)
+        })
+        .collect()
 }
 
 fn object(kind: &str, namespace: Option<&str>, all: usize, summary: Summary, results: &[Value]) -> Value {

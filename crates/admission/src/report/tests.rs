@@ -1,7 +1,7 @@
 use super::*;
 use crate::{
     cluster::Snapshot,
-    pod_security::PodSecurity,
+    pod_security::{LevelVersion, Mode, PodSecurity, Policy},
     waiver::{Terms, Waivers, Waiving},
 };
 use k8s_openapi::jiff::SignedDuration;
@@ -108,4 +108,50 @@ fn the_cluster_has_a_result_for_each_namespace() {
         .collect();
     assert_eq!(told, [("fail", "shop"), ("error", "odd"), ("skip", "free")]);
     assert_eq!(object["summary"], json!({"pass": 0, "fail": 1, "warn": 0, "error": 1, "skip": 1}));
+}
+
+#[test]
+fn a_report_fits_into_an_object_however_many_pods_fail_and_counts_them_all() {
+    let by = LevelVersion { level: ringfence_pss::Level::Baseline, version: ringfence_pss::Version::LATEST };
+    let finding = |i: usize| Finding {
+        outcome: Outcome::Fail,
+        maker: crate::waiver::Maker {
+            api_version: "v1".to_owned(),
+            kind: "Pod".to_owned(),
+            name: format!("{i:0>253}"),
+            uid: "8c5f0e0a-4a52-4c0b-9a39-8d2d4f6d3c11".to_owned(),
+        },
+        control: Some("hostPorts"),
+        by: Some(by),
+        modes: vec![Mode::Enforce],
+        pods: 1,
+        // Three bytes each, and what JSON writes with six.
+        message: "\u{20ac}\u{1}".repeat(600),
+    };
+    let policy = Policy { enforce: by, ..Policy::PRIVILEGED };
+    let many = 100_000;
+    let report = NamespaceReport {
+        namespace: "shop".to_owned(),
+        policy,
+        pods: many,
+        findings: (0..many).map(finding).collect(),
+    };
+    let object = policy_report(&report, usize::MAX);
+    let results = object["results"].as_array().unwrap().len();
+    assert!((100..many).contains(&results), "{results}");
+    assert!(object.to_string().len() < (1 << 20) + 1000, "{}", object.to_string().len());
+    assert_eq!(object["summary"]["fail"], many);
+    let left = object["metadata"]["annotations"]["ringfence.dev/results-left-out"].as_str().unwrap();
+    assert_eq!(left, (many - results).to_string());
+    assert_eq!(policy_report(&report, 7)["results"].as_array().unwrap().len(), 7);
+
+    let overview = |i: usize| Overview {
+        namespace: format!("{i:0>63}"),
+        policy,
+        pods: 1,
+        summary: Summary { fail: 1, ..Summary::default() },
+    };
+    let object = cluster_policy_report(&(0..10_000).map(overview).collect::<Vec<_>>(), usize::MAX);
+    assert!(object.to_string().len() < (1 << 20) + 1000, "{}", object.to_string().len());
+    assert_eq!(object["summary"]["fail"], 10_000);
 }

@@ -298,6 +298,7 @@ mod tests {
                 "coordination.k8s.io leases[ringfence-controllers]: get,update",
                 " configmaps: create",
                 " configmaps[ringfence-scc-uid]: get,patch",
+                " events: create",
             ]
         );
         assert_eq!(

@@ -46,6 +46,45 @@ fn namespaces_by_the_hundred_get_ranges_of_their_own_and_labels() {
     assert_eq!((&owner["manager"], &owner["operation"]), (&json!("cluster-policy-controller"), &json!("Apply")));
     let leads = |running: &Running| running.ask("/metrics").contains("\nringfence_leader 1\n");
     assert!(leads(&first) != leads(&second), "one of them leads");
+
+    // Each was told of, though not each in an event of its own.
+    let told = || events(&server).iter().map(|event| event["count"].as_u64().unwrap()).sum::<u64>();
+    eventually("all are told of in events", &true, || told() >= 100);
+    let one = events(&server).into_iter().find(|event| event["count"] == 1).unwrap();
+    assert_eq!((&one["type"], &one["involvedObject"]["name"]), (&json!("Normal"), &json!("ringfence-system")));
+    let message = one["message"].as_str().unwrap();
+    assert!(message.starts_with("created SCC ranges for ") && message.ends_with(" namespace"), "{message}");
+}
+
+/// The events about ranges.
+fn events(server: &ringfence_testing::ApiServer) -> Vec<Value> {
+    let list = server.admin().get("/api/v1/namespaces/ringfence-system/events").body;
+    let all = list["items"].as_array().unwrap().iter().cloned();
+    all.filter(|event| event["reason"] == "CreatedSCCRanges").collect()
+}
+
+#[test]
+fn who_may_not_write_events_gives_ranges_all_the_same_and_says_so() {
+    let Some(server) = server() else { return };
+    let role = "/apis/rbac.authorization.k8s.io/v1/namespaces/ringfence-system/roles/ringfence-controllers";
+    let mut rules = server.admin().get(role).body["rules"].clone();
+    rules.as_array_mut().unwrap().retain(|rule| rule["resources"] != json!(["events"]));
+    assert_eq!(server.admin().patch(role, &json!({"rules": rules})).code, 200);
+    let review = json!({"apiVersion": "authorization.k8s.io/v1", "kind": "SubjectAccessReview", "spec": {
+        "user": "system:serviceaccount:ringfence-system:ringfence-controllers",
+        "resourceAttributes": {"namespace": "ringfence-system", "verb": "create", "resource": "events"}}});
+    let reviews = "/apis/authorization.k8s.io/v1/subjectaccessreviews";
+    server.until(|admin| admin.post(reviews, &review), |answer| answer.body["status"]["allowed"] == false);
+    let running = Running::start(&server, &["--controllers", "ranges"]);
+    for name in ["a", "b", "c"] {
+        server.create(&namespace(name, &json!({})));
+        eventually("a range", &true, || annotation(&server, name, UID).is_some());
+    }
+    running.until_said("cannot tell of ranges in an event", 2);
+    let said = running.said("cannot tell of ranges in an event");
+    let warned = said.iter().filter(|line| line["level"] == "warn").count();
+    assert_eq!(warned, 1, "{said:?}");
+    assert_eq!(events(&server), Vec::<Value>::new());
 }
 
 #[test]

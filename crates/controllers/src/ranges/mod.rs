@@ -2,6 +2,7 @@
 
 pub(crate) mod allocator;
 mod bitmap;
+mod events;
 mod mcs;
 pub(crate) mod store;
 #[cfg(test)]
@@ -14,6 +15,7 @@ pub use uid::{UidRange, UidRangeError};
 use crate::controller::Controller;
 use crate::writer::WriteError;
 use allocator::{AllocateError, Allocator, GRACE, Repaired, Store};
+pub(crate) use events::Events;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 use tokio::sync::Mutex;
@@ -59,6 +61,8 @@ pub(crate) struct Allocate<S> {
     /// Locked for as long as something is done, so that nobody repairs while another here allocates.
     allocator: Mutex<Allocator<S>>,
     pub(crate) numbers: Numbers,
+    /// Nobody is told in a dry run.
+    pub(crate) events: Option<Events>,
 }
 
 /// For the metrics, as of the last repair.
@@ -70,8 +74,8 @@ pub(crate) struct Numbers {
 }
 
 impl<S: Store> Allocate<S> {
-    pub(crate) fn new(store: S, ranges: Ranges) -> Self {
-        Self { allocator: Mutex::new(Allocator::new(store, ranges)), numbers: Numbers::default() }
+    pub(crate) fn new(store: S, ranges: Ranges, events: Option<Events>) -> Self {
+        Self { allocator: Mutex::new(Allocator::new(store, ranges)), numbers: Numbers::default(), events }
     }
 
     async fn repair(&self) -> Result<Duration, WriteError> {
@@ -104,6 +108,9 @@ impl<S: Store> Controller for Allocate<S> {
                 let block = annotations.get(ringfence_scc::UID_RANGE);
                 let level = annotations.get(ringfence_scc::MCS);
                 tracing::info!(controller = Self::NAME, namespace = key, block, level, "gave ranges");
+                if let Some(events) = &self.events {
+                    events.given(key);
+                }
                 Ok(None)
             }
             Ok(None) => Ok(None),

@@ -3,11 +3,14 @@
 //! Nothing waits for the log. Lines go through a queue of bounded length to a thread of their own; when nobody reads
 //! them, or the disk is full, they are dropped, and how many is said as soon as there is room again.
 
+mod out;
+
 use std::fmt::{self, Write as _};
-use std::io::Write as _;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
+use out::Out;
 use serde_json::{Map, Value};
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
@@ -54,17 +57,19 @@ impl From {
 /// Logs from now on, for the whole process.
 pub(crate) fn start(format: Format, from: From) {
     let (lines, queue) = sync_channel(QUEUE);
-    let writer = std::thread::Builder::new().name("log".to_owned()).spawn(move || write(&queue));
+    let dropped = Arc::<AtomicU64>::default();
+    let lost = Arc::clone(&dropped);
+    let writer = std::thread::Builder::new().name("log".to_owned()).spawn(move || write(&queue, &lost));
     if writer.is_err() {
         return;
     }
-    let log = Log { format, from: from.level(), lines, dropped: AtomicU64::new(0) };
+    let log = Log { format, from: from.level(), lines, dropped };
     // It is started once; a second subscriber would only be refused.
     let _ = tracing::subscriber::set_global_default(log);
 }
 
-fn write(queue: &Receiver<String>) {
-    let mut err = std::io::stderr();
+fn write(queue: &Receiver<String>, lost: &AtomicU64) {
+    let mut err = Out::new(std::io::stderr());
     while let Ok(mut line) = queue.recv() {
         // What else is there goes out in one piece.
         while line.len() < 64 << 10
@@ -72,8 +77,8 @@ fn write(queue: &Receiver<String>) {
         {
             line.push_str(&more);
         }
-        // There is nowhere to say that nothing can be said.
-        let _ = err.write_all(line.as_bytes());
+        // There is nowhere to say that nothing can be said, for now.
+        lost.fetch_add(err.lines(&line), Relaxed);
     }
 }
 
@@ -81,7 +86,8 @@ struct Log {
     format: Format,
     from: Level,
     lines: SyncSender<String>,
-    dropped: AtomicU64,
+    /// Lines that are not there, and were not told of.
+    dropped: Arc<AtomicU64>,
 }
 
 impl Subscriber for Log {

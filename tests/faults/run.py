@@ -6,8 +6,8 @@
 Two replicas watch a stand-in for an API server and share a certificate that is exchanged every second, now and then for
 one that is of no use or only half written. The log of the first is a disk that is full, that of the second a pipe that
 nobody reads. Honest clients ask, now and then over connections of their own, and check every answer; slow clients hold
-connections without asking anything; rude ones send garbage to every path, over HTTP/1.1, HTTP/2 and neither. The second
-replica is killed and started again, and stopped for a while as a machine that is suspended is, after which its clocks
+connections without asking anything; rude ones send garbage to every path, over HTTP/1.1, HTTP/2 and neither, and floods of
+HTTP/2: streams reset at once, headers without an end, settings and pings. The second replica is killed and started again, and stopped for a while as a machine that is suspended is, after which its clocks
 have jumped. The API server is away for a minute (a third of the time, if that is less); what was known counts until it is
 back, and what changed meanwhile counts then.
 
@@ -15,11 +15,13 @@ Exit status 0 only when no answer was wrong, every request was answered at the f
 died with the replica at a later one, a change after the outage was seen, and memory did not grow. Needs openssl and
 Python 3.9.
 """
-import collections, http.client, http.server, json, os, random, signal, socket, ssl, subprocess, sys, tempfile, threading, time
+import collections, http.client, http.server, json, os, random, signal, socket, ssl, struct, subprocess, sys, tempfile, threading, time
 
 BINARY, SECONDS = os.path.abspath(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else 60
 PAUSE = 0.01
 PATHS = ["/", "/validate", "/mutate-scc", "/validate-scc", "/metrics", "/readyz", "/livez", "/nowhere", "/%00", "*"]
+# POST /validate, in HPACK.
+HEADER, FLOOD = b"\x83\x87\x04\x09/validate\x01\x01x", 200 << 20
 end = time.time() + SECONDS
 counts, lock = collections.Counter(), threading.Lock()
 
@@ -269,6 +271,56 @@ def rude(replicas):
         time.sleep(PAUSE)
 
 
+def frame(kind, flags, stream, payload=b""):
+    return struct.pack(">I", len(payload))[1:] + bytes([kind, flags]) + struct.pack(">I", stream) + payload
+
+
+def resets():
+    """Streams that are opened and reset at once (CVE-2023-44487)."""
+    for stream in range(1, 2000000, 2):
+        yield frame(1, 4, stream, HEADER) + frame(3, 0, stream, struct.pack(">I", 8))
+
+
+def continuations():
+    """A header without an end (CVE-2024-27316)."""
+    yield frame(1, 0, 1, HEADER)
+    while True:
+        yield random.choice([frame(9, 0, 1, b"a" * 16000), frame(9, 0, 1) * 1000])
+
+
+def settings():
+    while True:
+        yield frame(4, 0, 0, struct.pack(">HI", 3, 100)) * 500
+
+
+def pings():
+    while True:
+        yield frame(6, 0, 0, b"12345678") * 500
+
+
+def flood(replicas):
+    """HTTP/2 as nobody means it, whose answers nobody reads. The server hangs up; in any case before this much is sent."""
+    while time.time() < end:
+        kind = random.choice([resets, continuations, settings, pings])
+        try:
+            secure = context()
+            secure.set_alpn_protocols(["h2"])
+            raw = socket.create_connection(("127.0.0.1", random.choice(replicas).port), timeout=20)
+            with secure.wrap_socket(raw) as s:
+                sent = s.send(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + frame(4, 0, 0))
+                for some in kind():
+                    s.sendall(some)
+                    sent += len(some)
+                    if sent > FLOOD:
+                        count("floods that nobody stopped")
+                        break
+        except TimeoutError:
+            count("floods that nobody stopped")
+        except OSError:
+            count(f"floods of {kind.__name__} hung up on")
+        time.sleep(0.5)
+
+
 def rotate(directory):
     """A new pair every second; one in five is of no use at first."""
     while time.time() < end:
@@ -339,7 +391,7 @@ with tempfile.TemporaryDirectory() as directory:
                    "contexts": [{"name": "x", "context": {"cluster": "x", "user": "x"}}]}, f)
     replicas = [Replica(directory, lambda: open("/dev/full", "wb")), Replica(directory, lambda: os.pipe()[1])]
     end = time.time() + SECONDS
-    jobs = [(honest, replicas)] * 6 + [(slow, replicas), (rude, replicas), (rude, replicas), (rotate, directory), (kill, replicas)]
+    jobs = [(honest, replicas)] * 6 + [(slow, replicas), (rude, replicas), (rude, replicas), (flood, replicas), (rotate, directory), (kill, replicas)]
     threads = [threading.Thread(target=job, args=(on,), daemon=True) for job, on in jobs]
     threads.append(threading.Thread(target=outage, args=(cluster, replicas), daemon=True))
     for thread in threads:
@@ -362,5 +414,5 @@ with tempfile.TemporaryDirectory() as directory:
 print(json.dumps({"seconds": SECONDS, "counts": dict(sorted(counts.items())), "residentKb": memory_kb, "exit": ended}, indent=2))
 grown = memory_kb["at the end"] > memory_kb["after a third"] * 1.25 + 2048
 seen = counts["changes seen after the outage"] and not counts["changes not seen after the outage"]
-bad = counts["answers wrong"] or counts["requests lost"] or not counts["answers right"] or not alive or any(ended) or grown or not seen
+bad = counts["answers wrong"] or counts["requests lost"] or not counts["answers right"] or counts["floods that nobody stopped"] or not alive or any(ended) or grown or not seen
 sys.exit(1 if bad else 0)

@@ -23,12 +23,12 @@ function namespace(name, labels = {}, annotations = openshift) {
   }
 }
 
-function pods(count, namespace, owner, spec, { scc, account = 'default', kind = 'ReplicaSet' } = {}) {
+function pods(count, namespace, owner, spec, { scc, account = 'default', kind = 'ReplicaSet', name: own } = {}) {
   for (let i = 0; i < count; i++) {
     const ownerReferences = owner
       ? [{ apiVersion: 'apps/v1', kind, name: owner, uid: `${namespace}/${owner}`, controller: true }] : [];
     const annotations = scc ? { 'openshift.io/scc': scc, 'security.openshift.io/validated-scc-subject-type': 'serviceaccount' } : {};
-    const name = owner ? `${owner}-${i}` : `${namespace}-by-hand-${i}`;
+    const name = own ?? (owner ? `${owner}-${i}` : `${namespace}-by-hand-${i}`);
     objects.push({ apiVersion: 'v1', kind: 'Pod', metadata: { name, namespace, ownerReferences, annotations },
       spec: { serviceAccountName: account, ...spec } });
   }
@@ -48,6 +48,7 @@ namespace('shop', { [`${label}warn`]: 'restricted' });
 pods(3, 'shop', 'web-7c9d5f6b8', strict(1000660001), { scc: 'restricted-v2' });
 pods(2, 'shop', 'cache', root, { scc: 'anyuid', account: 'cache', kind: 'StatefulSet' });
 pods(1, 'shop', null, plain);
+pods(1, 'shop', null, strict(1000660004), { scc: 'anyuid', name: 'cache-late' });
 namespace('payments', { [`${label}enforce`]: 'baseline', [`${label}enforce-version`]: 'v1.30' });
 pods(4, 'payments', 'ledger-5d8f', strict(1000660002), { scc: 'restricted-v2' });
 namespace('monitoring', { [`${label}enforce`]: 'privileged' });

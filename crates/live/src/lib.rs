@@ -31,7 +31,7 @@ pub use clock::{Clock, jumps};
 pub use connect::{Cluster, Target, client, files, is_within};
 pub use error::{ConnectError, ListError};
 pub use follow::{Event, follow, follow_in, follow_named, name_of};
-pub use get::get;
+pub use get::{NotHad, get, get_or_why};
 pub use kube::Client;
 pub use list::{Listed, PAGE, Page};
 pub use resource::Resource;

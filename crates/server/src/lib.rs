@@ -36,5 +36,5 @@ pub use ringfence_ui::About;
 pub use sandbox::{Sandbox, SandboxError, Shut};
 pub use server::{ServeError, Server, listen};
 pub use settings::{Fail, Limits, Settings};
-pub use source::{AnyCluster, Source};
+pub use source::{AnyCluster, Asked, Source};
 pub use tls::{TlsError, TlsFiles};

@@ -14,7 +14,8 @@ use hyper::header::{
     RETRY_AFTER, X_FRAME_OPTIONS,
 };
 use hyper::{Method, Request, StatusCode};
-use ringfence_ui::{About, Address, Answer, Misread, Ui};
+use ringfence_live::NotHad;
+use ringfence_ui::{About, Address, Answer, Misread, Ui, Whole};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -78,7 +79,7 @@ impl PageSite {
         loop {
             if let Ok(cluster) = self.app.source.cluster() {
                 let Ok(_permit) = self.at_work.acquire().await else { return };
-                tokio::task::block_in_place(|| self.ui.warm(&cluster));
+                tokio::task::block_in_place(|| self.ui.warm(&cluster, &self.app.pipeline(&cluster)));
                 return;
             }
             tokio::time::sleep(PATIENCE).await;
@@ -91,17 +92,22 @@ impl PageSite {
             Ok(cluster) => cluster,
             Err(why) => return refuse(503, "Not yet", why),
         };
-        let pod = match address.pod() {
+        let whole = match address.pod() {
             Some((namespace, name)) => {
                 let _permit = self.look_ups.acquire().await;
-                self.app.source.pod(namespace, name).await
+                match self.app.source.pod(namespace, name).await {
+                    Ok(pod) => Whole::Had(Box::new(pod)),
+                    Err(NotHad::None) => Whole::Gone,
+                    Err(why) => Whole::NotHad(why.to_string()),
+                }
             }
-            None => None,
+            None => Whole::NotAsked,
         };
+        let freshness = self.app.source.freshness();
         let _permit = self.at_work.acquire().await;
         let made = tokio::task::block_in_place(|| {
             catch_unwind(AssertUnwindSafe(|| {
-                self.ui.answer(address, &cluster, &self.app.pipeline(&cluster), pod.as_ref())
+                self.ui.answer(address, &cluster, &self.app.pipeline(&cluster), &whole, freshness.as_ref())
             }))
         });
         made.unwrap_or_else(|_| {

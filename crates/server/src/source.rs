@@ -3,12 +3,17 @@
 use k8s_openapi::api::core::v1::Pod;
 use ringfence_admission::cluster::{Cluster, Pods as _, Snapshot};
 use ringfence_admission::waiver::Waivers;
+use ringfence_live::NotHad;
+use ringfence_ui::Freshness;
 use std::ops::ControlFlow;
 use std::pin::Pin;
 use std::sync::Arc;
 
 /// A cluster that requests are judged against.
 pub type AnyCluster = Arc<dyn Cluster + Send + Sync>;
+
+/// A pod that is asked for.
+pub type Asked<'s> = Pin<Box<dyn Future<Output = Result<Pod, NotHad>> + Send + 's>>;
 
 /// Knows a cluster, now or soon.
 pub trait Source: Send + Sync {
@@ -21,8 +26,13 @@ pub trait Source: Send + Sync {
         None
     }
 
-    /// The pod of that name, as it is stored.
-    fn pod<'s>(&'s self, namespace: &'s str, name: &'s str) -> Pin<Box<dyn Future<Output = Option<Pod>> + Send + 's>>;
+    /// The pod of that name, as it is stored, or why it is not to be had.
+    fn pod<'s>(&'s self, namespace: &'s str, name: &'s str) -> Asked<'s>;
+
+    /// How fresh what is known is; `None` where nothing ever changes.
+    fn freshness(&self) -> Option<Freshness> {
+        None
+    }
 
     /// The waivers that count, if any do.
     fn waivers(&self) -> Option<Arc<Waivers>> {
@@ -46,12 +56,12 @@ impl Source for Arc<Snapshot> {
         Ok(Arc::clone(self) as AnyCluster)
     }
 
-    fn pod<'s>(&'s self, namespace: &'s str, name: &'s str) -> Pin<Box<dyn Future<Output = Option<Pod>> + Send + 's>> {
-        let mut found = None;
+    fn pod<'s>(&'s self, namespace: &'s str, name: &'s str) -> Asked<'s> {
+        let mut found = Err(NotHad::None);
         // A snapshot never fails.
         let _ = self.pods(namespace, &mut |pod| {
             if pod.metadata.name.as_deref() == Some(name) {
-                found = Some(pod.clone());
+                found = Ok(pod.clone());
                 return ControlFlow::Break(());
             }
             ControlFlow::Continue(())

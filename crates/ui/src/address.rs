@@ -34,6 +34,8 @@ pub(crate) enum Page {
     Workloads(WorkloadsForm),
     Pods(PodsForm),
     Pod { namespace: String, name: String },
+    Constraints(ConstraintsForm),
+    Constraint { name: String, page: usize },
     Search { text: String },
 }
 
@@ -83,9 +85,39 @@ pub(crate) struct WorkloadsForm {
 pub(crate) struct PodsForm {
     pub(crate) text: String,
     pub(crate) namespace: String,
+    /// The constraint that was recorded; `-` if none was.
     pub(crate) scc: String,
+    pub(crate) now: Option<NowForm>,
     /// Those after this one, as namespace and name.
     pub(crate) after: Option<(String, String)>,
+}
+
+/// Pods that would not be given the constraint again that they have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum NowForm {
+    /// They would be given another one.
+    Other,
+    /// No constraint would take them.
+    Refused,
+}
+
+/// Which constraints.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct ConstraintsForm {
+    pub(crate) text: String,
+    /// Beginning with 1.
+    pub(crate) page: usize,
+}
+
+impl NowForm {
+    pub(crate) const ALL: [Self; 2] = [Self::Other, Self::Refused];
+
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Other => "other",
+            Self::Refused => "refused",
+        }
+    }
 }
 
 impl State {
@@ -160,11 +192,14 @@ impl Address {
                 text: query.text("q")?,
                 namespace: query.text("namespace")?,
                 scc: query.text("scc")?,
+                now: query.choice("now", now)?,
                 after: query.choice("after", |after| {
                     after.split_once('/').map(|(namespace, name)| (namespace.to_owned(), name.to_owned()))
                 })?,
             }),
             ["pods", namespace, name] => Page::Pod { namespace: namespace.to_owned(), name: name.to_owned() },
+            ["constraints"] => Page::Constraints(ConstraintsForm { text: query.text("q")?, page: query.page()? }),
+            ["constraints", name] => Page::Constraint { name: name.to_owned(), page: query.page()? },
             ["search"] => Page::Search { text: query.text("q")? },
             _ => return Err(Misread::NotFound),
         };
@@ -201,6 +236,10 @@ fn breaking(text: &str) -> Option<Level> {
 
 fn satisfies(text: &str) -> Option<Satisfies> {
     Satisfies::ALL.into_iter().find(|known| known.as_str() == text)
+}
+
+fn now(text: &str) -> Option<NowForm> {
+    NowForm::ALL.into_iter().find(|known| known.as_str() == text)
 }
 
 fn state(text: &str) -> Option<State> {

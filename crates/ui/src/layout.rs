@@ -1,7 +1,7 @@
 //! What is around every view: the head, the way around, the search, and the foot.
 
 use crate::address::{Address, Page, href};
-use crate::{About, Misread};
+use crate::{About, Freshness, Misread};
 use maud::{DOCTYPE, Markup, html};
 use ringfence_admission::pod_security::{LevelVersion, Owner};
 use ringfence_pss::Level;
@@ -27,9 +27,28 @@ impl Sheet {
     }
 }
 
+/// What is around a view.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Around<'a> {
+    pub(crate) about: &'a About,
+    pub(crate) address: Option<&'a Address>,
+    pub(crate) has_constraints: bool,
+    pub(crate) freshness: Option<&'a Freshness>,
+}
+
 /// The whole page.
-pub(crate) fn whole(about: &About, address: &Address, sheet: &Sheet) -> String {
-    document(about, Some(address), &sheet.title, &sheet.main)
+pub(crate) fn whole(around: Around<'_>, sheet: &Sheet) -> String {
+    document(around, &sheet.title, &sheet.main)
+}
+
+/// The data, and how old they are if the cluster is watched.
+pub(crate) fn json(sheet: Sheet, freshness: Option<&Freshness>) -> String {
+    let freshness = freshness.and_then(|freshness| serde_json::to_string(freshness).ok());
+    match (freshness, sheet.json.strip_prefix('{')) {
+        // Every view is an object with something in it.
+        (Some(freshness), Some(rest)) => format!("{{\"freshness\":{freshness},{rest}"),
+        _ => sheet.json,
+    }
 }
 
 /// A page that says why there is nothing else to see.
@@ -39,7 +58,7 @@ pub(crate) fn refusal(about: &About, title: &str, why: &str) -> String {
         p { (why) }
         p { a href="/ui/" { "To the overview" } }
     };
-    document(about, None, title, &main)
+    document(Around { about, address: None, has_constraints: false, freshness: None }, title, &main)
 }
 
 impl Misread {
@@ -53,13 +72,15 @@ impl Misread {
     }
 }
 
-fn document(about: &About, address: Option<&Address>, title: &str, main: &Markup) -> String {
+fn document(around: Around<'_>, title: &str, main: &Markup) -> String {
+    let Around { about, address, has_constraints, freshness } = around;
     let page = address.map(|address| &address.page);
     let here = |path: &str| match page {
         Some(Page::Overview) => path.is_empty(),
         Some(Page::Namespaces(_) | Page::Namespace { .. }) => path == "namespaces",
         Some(Page::Workloads(_)) => path == "workloads",
         Some(Page::Pods(_) | Page::Pod { .. }) => path == "pods",
+        Some(Page::Constraints(_) | Page::Constraint { .. }) => path == "constraints",
         Some(Page::Search { .. }) | None => false,
     };
     let searched = match page {
@@ -86,24 +107,40 @@ fn document(about: &About, address: Option<&Address>, title: &str, main: &Markup
                     nav aria-label="Main" {
                         ul {
                             @for (path, words) in [("", "Overview"), ("namespaces", "Namespaces"),
-                                ("workloads", "What breaks"), ("pods", "Pods")] {
-                                li {
-                                    a href={ "/ui/" (path) } aria-current=[here(path).then_some("page")] { (words) }
+                                ("workloads", "What breaks"), ("pods", "Pods"), ("constraints", "Constraints")] {
+                                @if has_constraints || path != "constraints" {
+                                    li {
+                                        a href={ "/ui/" (path) } aria-current=[here(path).then_some("page")] { (words) }
+                                    }
                                 }
                             }
                         }
                     }
                     form.search role="search" action="/ui/search" {
-                        label.unseen for="search" { "Search for a namespace, workload or pod" }
+                        label.unseen for="search" { "Search for a namespace, workload, pod or constraint" }
                         input #search type="search" name="q" value=(searched) maxlength="253" placeholder="Search"
                             autocomplete="off" spellcheck="false";
                         button type="submit" { "Search" }
                     }
                 }
-                main #main tabindex="-1" { (main) }
+                main #main tabindex="-1" data-follow[freshness.is_some()] {
+                    div #freshness role="status" {
+                        @if let Some(Freshness { heard_seconds_ago, trouble: Some(why) }) = freshness {
+                            p.note.bad {
+                                strong { "What is shown is " (ago(*heard_seconds_ago)) " old. " }
+                                "Since then the API server has not been heard of: " (why) "."
+                            }
+                        }
+                    }
+                    (main)
+                }
                 footer {
                     p {
-                        (about.source) ". This page only reads. ringfence " (version) "."
+                        (about.source) ". "
+                        @if let Some(freshness) = freshness {
+                            "It was last heard of " (ago(freshness.heard_seconds_ago)) " ago. "
+                        }
+                        "This page only reads. ringfence " (version) "."
                         @if let Some(address) = address {
                             " " a href=(address.as_json) type="application/json" { "This view as JSON" } "."
                         }
@@ -113,6 +150,17 @@ fn document(about: &About, address: Option<&Address>, title: &str, main: &Markup
         }
     };
     document.into_string()
+}
+
+/// A time, as far as it matters.
+fn ago(seconds: u64) -> String {
+    let (n, unit) = match seconds {
+        0..120 => (seconds, "second"),
+        120..7200 => (seconds / 60, "minute"),
+        7200..172_800 => (seconds / 3600, "hour"),
+        _ => (seconds / 86_400, "day"),
+    };
+    crate::paging::count(usize::try_from(n).unwrap_or(usize::MAX), unit)
 }
 
 /// A level, told by its word; the colour only repeats it.

@@ -18,6 +18,7 @@ mod asset;
 mod layout;
 mod page;
 mod paging;
+mod shares;
 mod surveys;
 
 pub use address::{Address, Misread};
@@ -25,10 +26,12 @@ pub use asset::{Asset, asset};
 
 use address::Page;
 use k8s_openapi::api::core::v1::Pod;
-use layout::Sheet;
+use layout::{Around, Sheet};
 use ringfence_admission::admit::Pipeline;
-use ringfence_admission::cluster::Cluster;
+use ringfence_admission::cluster::{Cluster, Platform};
 use ringfence_admission::pod_security::PodSecurity;
+use serde::Serialize;
+use shares::Shares;
 use surveys::Surveys;
 
 /// What the page says of itself.
@@ -48,6 +51,31 @@ pub struct Ui {
     about: About,
     pod_security: PodSecurity,
     surveys: Surveys,
+    shares: Shares,
+}
+
+/// The pod that an address asks for, as the cluster's API server has it now.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Whole {
+    /// No pod is asked for.
+    NotAsked,
+    /// This is it.
+    Had(Box<Pod>),
+    /// There is none.
+    Gone,
+    /// It is not to be had, for this reason.
+    NotHad(String),
+}
+
+/// How fresh what is known of a watched cluster is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Freshness {
+    /// How long ago the API server was last heard of, in seconds.
+    pub heard_seconds_ago: u64,
+    /// Why it is not heard of now, if it is not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub trouble: Option<String>,
 }
 
 /// What to send.
@@ -69,36 +97,43 @@ type View = Result<Sheet, Missing>;
 struct Missing(String);
 
 impl Ui {
-    /// A page that judges by the configuration.
+    /// A page that judges by the configuration. The clusters that it is asked about must know the service accounts of
+    /// pods.
     pub fn new(about: About, pod_security: PodSecurity) -> Self {
-        Self { about, pod_security, surveys: Surveys::default() }
+        Self { about, pod_security, surveys: Surveys::default(), shares: Shares::default() }
     }
 
     /// Judges all pods, so that the first who looks need not wait.
-    pub fn warm(&self, cluster: &impl Cluster) {
+    pub fn warm<C: Cluster>(&self, cluster: &C, pipeline: &Pipeline<C>) {
         drop(self.surveys.all(&self.pod_security, cluster));
+        drop(self.shares.all(cluster, pipeline));
     }
 
-    /// Answers what was asked. `pod` is the whole pod, where the address asks for one and it could be had.
+    /// Answers what was asked.
     pub fn answer<C: Cluster>(
         &self,
         address: &Address,
         cluster: &C,
         pipeline: &Pipeline<C>,
-        pod: Option<&Pod>,
+        whole: &Whole,
+        freshness: Option<&Freshness>,
     ) -> Answer {
         let view = match &address.page {
-            Page::Overview => Ok(page::overview::view(self, cluster)),
+            Page::Overview => Ok(page::overview::view(self, cluster, pipeline)),
             Page::Namespaces(form) => Ok(page::namespaces::view(self, cluster, form)),
-            Page::Namespace { name, level } => page::namespace::view(self, cluster, name, *level),
+            Page::Namespace { name, level } => page::namespace::view(self, cluster, pipeline, name, *level),
             Page::Workloads(form) => Ok(page::workloads::view(self, cluster, form)),
-            Page::Pods(form) => page::pods::view(self, cluster, form),
-            Page::Pod { namespace, name } => page::pod::view(self, cluster, pipeline, pod, (namespace, name)),
-            Page::Search { text } => Ok(page::search::view(self, cluster, text)),
+            Page::Pods(form) => page::pods::view(self, cluster, pipeline, form),
+            Page::Pod { namespace, name } => page::pod::view(self, cluster, pipeline, whole, (namespace, name)),
+            Page::Constraints(form) => Ok(page::constraints::view(self, cluster, pipeline, form)),
+            Page::Constraint { name, page } => page::constraint::view(self, cluster, pipeline, name, *page),
+            Page::Search { text } => Ok(page::search::view(self, cluster, pipeline, text)),
         };
+        let has_constraints = cluster.platform() == Platform::OpenShift;
+        let around = Around { about: &self.about, address: Some(address), has_constraints, freshness };
         match view {
-            Ok(sheet) if address.is_json => Answer { status: 200, is_json: true, body: sheet.json },
-            Ok(sheet) => Answer { status: 200, is_json: false, body: layout::whole(&self.about, address, &sheet) },
+            Ok(sheet) if address.is_json => Answer { status: 200, is_json: true, body: layout::json(sheet, freshness) },
+            Ok(sheet) => Answer { status: 200, is_json: false, body: layout::whole(around, &sheet) },
             Err(Missing(what)) => self.refusal(404, "Not found", &what, address.is_json),
         }
     }

@@ -4,7 +4,7 @@
 use ringfence_admission::admit::Pipeline;
 use ringfence_admission::cluster::Snapshot;
 use ringfence_admission::pod_security::{PodSecurity, PodSecurityConfiguration};
-use ringfence_ui::{About, Address, Answer, Ui};
+use ringfence_ui::{About, Address, Answer, Ui, Whole};
 use serde_json::{Value, json};
 use std::sync::Arc;
 
@@ -29,7 +29,7 @@ fn ask(ui: &Ui, cluster: &Arc<Snapshot>, address: &str) -> Answer {
     let (path, query) = address.split_once('?').unwrap_or((address, ""));
     let address = Address::read(path, Some(query)).unwrap();
     let pipeline = Pipeline::new(Arc::clone(cluster), PodSecurity::default());
-    ui.answer(&address, cluster, &pipeline, None)
+    ui.answer(&address, cluster, &pipeline, &Whole::Gone, None)
 }
 
 fn json_of(ui: &Ui, cluster: &Arc<Snapshot>, address: &str) -> Value {

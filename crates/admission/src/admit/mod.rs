@@ -8,6 +8,7 @@
 //! The second look of the constraints is at the pod as it will be stored; on plain Kubernetes there is neither look.
 
 pub(crate) mod access;
+mod again;
 mod constrain;
 mod lifecycle;
 mod maker;
@@ -18,6 +19,7 @@ mod service_account;
 mod token_volume;
 mod update;
 
+pub use again::{Again, Now, Share, recorded};
 pub use constrain::Constrained;
 pub use maker::{Maker, Pods, pods_of};
 pub use pipeline::{Admitter, Pipeline, Workload};

@@ -138,11 +138,21 @@ impl<C: Cluster> Pipeline<C> {
         if let Some(known) = self.candidates.read().unwrap_or_else(std::sync::PoisonError::into_inner).get(name) {
             return Arc::clone(known);
         }
-        let none = std::collections::BTreeMap::new();
-        let annotations = Some(namespace.metadata.annotations.as_ref().unwrap_or(&none));
-        let made = Arc::new(self.engine.in_namespace(&ringfence_scc::Namespace { name, annotations }));
+        let made = Arc::new(self.made_candidates(name, namespace));
         let mut all = self.candidates.write().unwrap_or_else(std::sync::PoisonError::into_inner);
         Arc::clone(all.entry(name.to_owned()).or_insert(made))
+    }
+
+    /// The same for who goes through all namespaces, of which most are not asked about again soon: they are not kept.
+    pub(crate) fn passing_candidates(&self, name: &str, namespace: &Namespace) -> Arc<Candidates> {
+        let known = self.candidates.read().unwrap_or_else(std::sync::PoisonError::into_inner).get(name).cloned();
+        known.unwrap_or_else(|| Arc::new(self.made_candidates(name, namespace)))
+    }
+
+    fn made_candidates(&self, name: &str, namespace: &Namespace) -> Candidates {
+        let none = std::collections::BTreeMap::new();
+        let annotations = Some(namespace.metadata.annotations.as_ref().unwrap_or(&none));
+        self.engine.in_namespace(&ringfence_scc::Namespace { name, annotations })
     }
 
     /// The whole chain that lets the chosen constraint be used.

@@ -42,6 +42,11 @@ pub trait Pods {
         let _ = namespace;
         None
     }
+
+    /// Whether pods come with all that constraints are chosen by, their service accounts among it.
+    fn know_accounts(&self) -> bool {
+        true
+    }
 }
 
 /// A pod, as far as it is judged.
@@ -78,6 +83,12 @@ pub trait Cluster: Namespaces + Pods {
     /// Hands over every security context constraint, by name.
     fn each_constraint(&self, visit: &mut dyn FnMut(&SecurityContextConstraints));
 
+    /// A number that is another one whenever constraints, or who may use which, are others; `None` where nobody keeps
+    /// count. What namespaces give to constraints is not in it.
+    fn constraints_revision(&self) -> Option<u64> {
+        None
+    }
+
     /// Who may use which security context constraint.
     fn rbac(&self) -> Arc<Index>;
 
@@ -109,6 +120,10 @@ macro_rules! by_reference {
             fn pods_revision(&self, namespace: &str) -> Option<u64> {
                 (**self).pods_revision(namespace)
             }
+
+            fn know_accounts(&self) -> bool {
+                (**self).know_accounts()
+            }
         }
 
         impl<C: Cluster + ?Sized> Cluster for $pointer {
@@ -134,6 +149,10 @@ macro_rules! by_reference {
 
             fn each_constraint(&self, visit: &mut dyn FnMut(&SecurityContextConstraints)) {
                 (**self).each_constraint(visit);
+            }
+
+            fn constraints_revision(&self) -> Option<u64> {
+                (**self).constraints_revision()
             }
 
             fn rbac(&self) -> Arc<Index> {

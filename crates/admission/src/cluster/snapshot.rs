@@ -259,6 +259,11 @@ impl Cluster for Snapshot {
         self.constraints().for_each(visit);
     }
 
+    /// They never change.
+    fn constraints_revision(&self) -> Option<u64> {
+        Some(0)
+    }
+
     fn rbac(&self) -> Arc<Index> {
         Arc::clone(&self.rbac)
     }

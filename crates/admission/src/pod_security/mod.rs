@@ -24,7 +24,7 @@ pub use extract::{RESOURCES, Template};
 pub use policy::{LevelVersion, Mode, Policy};
 pub(crate) use response::forbidden_message;
 pub use survey::{Breaking, Refused, Survey};
-pub use template::template;
+pub use template::{template, template_for_constraints};
 
 use crate::{
     cluster::{Namespaces, Pods},

@@ -1,9 +1,12 @@
 //! What of a pod decides its verdict, so that pods that are alike are kept, and judged, once.
 
 use k8s_openapi::api::core::v1::{
-    Container, ContainerPort, EphemeralContainer, Lifecycle, LifecycleHandler, Pod, PodSpec, Probe, Volume,
+    CSIVolumeSource, ConfigMapVolumeSource, Container, ContainerPort, DownwardAPIVolumeSource, EmptyDirVolumeSource,
+    EphemeralContainer, EphemeralVolumeSource, Lifecycle, LifecycleHandler, PersistentVolumeClaimVolumeSource, Pod,
+    PodSpec, Probe, ProjectedVolumeSource, SecretProjection, SecretVolumeSource, Volume, VolumeProjection,
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use ringfence_scc::{REQUIRED_SCC, fs_type, is_service_account_token};
 
 /// Annotations that stood for fields once, and the constraint that took the pod, which alike pods share.
 const PREFIXES: [&str; 4] = [
@@ -12,6 +15,31 @@ const PREFIXES: [&str; 4] = [
     "container.seccomp.security.alpha.kubernetes.io/",
     "container.apparmor.security.beta.kubernetes.io/",
 ];
+
+/// What security context constraints read beside what the controls do: the service account, by which they are chosen,
+/// the constraint that is asked for, and which kinds of volume there are.
+pub fn template_for_constraints(pod: Pod) -> Pod {
+    let spec = pod.spec.as_ref();
+    let required = pod.metadata.annotations.as_ref().and_then(|all| all.get(REQUIRED_SCC).cloned());
+    let account = spec.and_then(|spec| spec.service_account_name.clone().or_else(|| spec.service_account.clone()));
+    let mut kinds: Vec<Volume> = Vec::new();
+    for volume in spec.and_then(|spec| spec.volumes.as_ref()).into_iter().flatten().filter_map(kind_of_volume) {
+        if !kinds.contains(&volume) {
+            kinds.push(volume);
+        }
+    }
+    let mut template = template(pod);
+    if let Some(required) = required {
+        template.metadata.annotations.get_or_insert_default().insert(REQUIRED_SCC.to_owned(), required);
+    }
+    if let Some(spec) = &mut template.spec {
+        spec.service_account_name = account;
+        // Volumes that the controls do not read go by their kind: pods share it, whatever their volumes are called.
+        kinds.extend(spec.volumes.take().unwrap_or_default());
+        spec.volumes = (!kinds.is_empty()).then_some(kinds);
+    }
+    template
+}
 
 /// The pod without its name, its owner, and all that no control reads.
 pub fn template(pod: Pod) -> Pod {
@@ -100,8 +128,40 @@ fn lifecycle(lifecycle: Lifecycle) -> Option<Lifecycle> {
     (kept.post_start.is_some() || kept.pre_stop.is_some()).then_some(kept)
 }
 
+/// A volume that [`volume`] does not keep, without its name and what is in it. Which kind counts follows
+/// [`ringfence_scc::fs_type`].
+fn kind_of_volume(from: &Volume) -> Option<Volume> {
+    if !is_allowed(from) {
+        return None;
+    }
+    let mut kind = Volume::default();
+    match fs_type(from)? {
+        "configMap" => kind.config_map = Some(ConfigMapVolumeSource::default()),
+        "csi" => kind.csi = Some(CSIVolumeSource::default()),
+        "downwardAPI" => kind.downward_api = Some(DownwardAPIVolumeSource::default()),
+        "emptyDir" => kind.empty_dir = Some(EmptyDirVolumeSource::default()),
+        "ephemeral" => kind.ephemeral = Some(EphemeralVolumeSource::default()),
+        "persistentVolumeClaim" => kind.persistent_volume_claim = Some(PersistentVolumeClaimVolumeSource::default()),
+        "secret" => kind.secret = Some(SecretVolumeSource::default()),
+        "projected" => {
+            // A service account's token is taken where secrets are, and anything else, such as a secret, is not.
+            let is_token = from.projected.as_ref().is_some_and(is_service_account_token);
+            let other = || vec![VolumeProjection { secret: Some(SecretProjection::default()), ..Default::default() }];
+            let sources = (!is_token).then(other);
+            kind.projected = Some(ProjectedVolumeSource { sources, ..ProjectedVolumeSource::default() });
+        }
+        // A volume with several sources is of the first kind, which an API server would not take; it is kept whole.
+        _ => return Some(Volume { name: String::new(), ..from.clone() }),
+    }
+    Some(kind)
+}
+
 /// The kinds of volume that every level allows need not be kept. Each pod's token volume has a name of its own.
 fn volume(volume: Volume) -> Option<Volume> {
+    (!is_allowed(&volume)).then_some(volume)
+}
+
+fn is_allowed(volume: &Volume) -> bool {
     let allowed = volume.config_map.is_some()
         || volume.csi.is_some()
         || volume.downward_api.is_some()
@@ -110,8 +170,7 @@ fn volume(volume: Volume) -> Option<Volume> {
         || volume.persistent_volume_claim.is_some()
         || volume.projected.is_some()
         || volume.secret.is_some();
-    let only_allowed = allowed && volume.host_path.is_none();
-    (!only_allowed).then_some(volume)
+    allowed && volume.host_path.is_none()
 }
 
 #[cfg(test)]

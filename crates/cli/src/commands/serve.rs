@@ -276,7 +276,7 @@ fn serve(args: &Args, pod_security: PodSecurity, cluster: From) -> Result<(), Bo
                 }
                 events = args.events.then(|| Events::start(client.clone()));
                 about.source = format!("The cluster at {server}, which is watched");
-                Arc::new(Live::start(client, &server, args.waivers.terms()))
+                Arc::new(Live::start(client, &server, args.waivers.terms(), args.ui))
             }
         };
         let mut server = Server::new(settings, listener, tls, pod_security, source)?;

@@ -31,6 +31,8 @@ pub(super) struct Constraints {
     changed: AtomicBool,
     indexed: AtomicBool,
     index: RwLock<Arc<Index>>,
+    /// How often the index was made.
+    indexes: AtomicU64,
 }
 
 #[derive(Debug, Default)]
@@ -49,6 +51,11 @@ impl Constraints {
 
     pub(super) fn revision(&self) -> u64 {
         self.revision.load(Relaxed)
+    }
+
+    /// How often the index was made anew.
+    pub(super) fn indexes(&self) -> u64 {
+        self.indexes.load(Relaxed)
     }
 
     pub(super) fn index(&self) -> Arc<Index> {
@@ -75,6 +82,7 @@ impl Constraints {
             )
         };
         *self.index.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(index);
+        self.indexes.fetch_add(1, Relaxed);
         self.indexed.store(true, Relaxed);
     }
 

@@ -14,7 +14,7 @@ mod state;
 mod store;
 mod waivers;
 
-use crate::source::{AnyCluster, Source};
+use crate::source::{AnyCluster, Asked, Source};
 use constraints::{Constraints, Kept};
 use k8s_openapi::api::core::v1::{Namespace, Pod, ServiceAccount};
 use namespaces::Namespaces;
@@ -24,6 +24,7 @@ use ringfence_admission::rbac::Index;
 use ringfence_admission::waiver::{Terms, Waivers};
 use ringfence_live::{Client, Resource};
 use ringfence_scc::SecurityContextConstraints;
+use ringfence_ui::Freshness;
 use state::States;
 use std::collections::HashMap;
 use std::ops::ControlFlow;
@@ -61,13 +62,13 @@ impl std::fmt::Debug for Live {
 }
 
 impl Live {
-    /// Begins to watch, waivers too if there are terms for them. Must be called within a tokio runtime; the watches end
-    /// with it.
-    pub fn start(client: Client, server: &str, waivers: Option<Terms>) -> Arc<Self> {
+    /// Begins to watch, waivers too if there are terms for them, and of pods more than the webhooks need if there is a page
+    /// that shows them. Must be called within a tokio runtime; the watches end with it.
+    pub fn start(client: Client, server: &str, waivers: Option<Terms>, has_page: bool) -> Arc<Self> {
         let live = Arc::new(Self {
             client,
             namespaces: Arc::default(),
-            pods: Arc::default(),
+            pods: Arc::new(Pods::new(has_page)),
             constraints: Arc::default(),
             states: Arc::default(),
             waivers: waivers.map(|terms| Arc::new(waivers::Kept::new(terms))),
@@ -172,8 +173,12 @@ impl Source for Arc<Live> {
         Some(Box::pin(self.ask_for_namespace(namespace)))
     }
 
-    fn pod<'s>(&'s self, namespace: &'s str, name: &'s str) -> Pin<Box<dyn Future<Output = Option<Pod>> + Send + 's>> {
-        Box::pin(ringfence_live::get(&self.client, resource(Kind::Pod), Some(namespace), name, LOOK_UP))
+    fn pod<'s>(&'s self, namespace: &'s str, name: &'s str) -> Asked<'s> {
+        Box::pin(ringfence_live::get_or_why(&self.client, resource(Kind::Pod), Some(namespace), name, LOOK_UP))
+    }
+
+    fn freshness(&self) -> Option<Freshness> {
+        Some(self.states.freshness())
     }
 
     fn waivers(&self) -> Option<Arc<Waivers>> {
@@ -214,6 +219,10 @@ impl cluster::Pods for Live {
     fn pods_revision(&self, namespace: &str) -> Option<u64> {
         Some(self.pods.revision(namespace))
     }
+
+    fn know_accounts(&self) -> bool {
+        self.pods.is_for_constraints()
+    }
 }
 
 /// Service accounts and operators are not watched: no webhook asks for them.
@@ -242,6 +251,10 @@ impl cluster::Cluster for Live {
 
     fn each_constraint(&self, visit: &mut dyn FnMut(&SecurityContextConstraints)) {
         self.constraints.each(visit);
+    }
+
+    fn constraints_revision(&self) -> Option<u64> {
+        Some(self.constraints.revision() + self.constraints.indexes())
     }
 
     fn rbac(&self) -> Arc<Index> {

@@ -3,18 +3,26 @@
 use super::store::Store;
 use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
+use parking_lot::RwLock;
 use ringfence_admission::cluster::Alike;
 use ringfence_admission::decode::{DecodeError, decode_pod};
-use ringfence_admission::pod_security::{Owner, template};
+use ringfence_admission::pod_security::{Owner, template, template_for_constraints};
 use ringfence_live::Shared;
 use serde_json::value::RawValue;
 use std::collections::{BTreeMap, HashMap};
-use std::ops::ControlFlow;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::ops::{Bound, ControlFlow};
+use std::sync::Arc;
 
+/// How many pods are handed over between two moments at which they may change.
+const TOGETHER: usize = 256;
+
+/// Whoever writes comes before those who read next, as no lock of the standard library promises: who reads one namespace
+/// after another would keep changes, and the thread that has them at hand, waiting for seconds.
 #[derive(Debug, Default)]
 pub(super) struct Pods {
     all: RwLock<All>,
+    /// Whether to keep what constraints are chosen by, too.
+    for_constraints: bool,
 }
 
 #[derive(Debug, Default)]
@@ -45,30 +53,78 @@ struct Entry {
     list: u32,
 }
 
-impl Pods {
-    /// How many pods there are, and how many different ones.
-    pub(super) fn len(&self) -> (usize, usize) {
-        let all = self.all.read().unwrap_or_else(PoisonError::into_inner);
-        (all.count, all.templates.len())
-    }
+/// A few pods, one after another.
+#[derive(Debug, Default)]
+struct Handful {
+    /// All names, one behind the other.
+    names: String,
+    /// Where each name ends, and what it is the name of.
+    pods: Vec<(usize, Arc<Pod>, Option<Arc<Owner>>)>,
+}
 
-    /// Hands over the pods of a namespace by name.
-    pub(super) fn each(&self, namespace: &str, visit: &mut dyn FnMut(Alike<'_>) -> ControlFlow<()>) {
-        let all = self.all.read().unwrap_or_else(PoisonError::into_inner);
-        for (name, entry) in all.by_namespace.get(namespace).into_iter().flat_map(|pods| &pods.by_name) {
-            let template = Some(Arc::as_ptr(&entry.template).addr());
-            let alike = Alike { name, owner: entry.owner.as_deref(), template, pod: &entry.template };
-            if visit(alike).is_break() {
-                return;
-            }
-        }
+impl Handful {
+    fn last(&self) -> Option<&str> {
+        let from = self.pods.len().checked_sub(2).and_then(|before| self.pods.get(before)).map_or(0, |(to, ..)| *to);
+        self.names.get(from..).filter(|_| !self.pods.is_empty())
     }
 }
 
 impl Pods {
+    /// Nothing yet; if constraints count, what they are chosen by is kept, too.
+    pub(super) fn new(for_constraints: bool) -> Self {
+        Self { for_constraints, ..Self::default() }
+    }
+
+    pub(super) fn is_for_constraints(&self) -> bool {
+        self.for_constraints
+    }
+
+    /// How many pods there are, and how many different ones.
+    pub(super) fn len(&self) -> (usize, usize) {
+        let all = self.all.read();
+        (all.count, all.templates.len())
+    }
+
+    /// Hands over the pods of a namespace by name. They may change meanwhile: what is handed over was there at one time.
+    pub(super) fn each(&self, namespace: &str, visit: &mut dyn FnMut(Alike<'_>) -> ControlFlow<()>) {
+        // What was handed over goes by its address, which must be nothing else's until the end.
+        let mut kept: HashMap<usize, Arc<Pod>> = HashMap::new();
+        let mut handful = Handful::default();
+        while self.some(namespace, &mut handful) {
+            let mut from = 0;
+            for (to, template, owner) in &handful.pods {
+                let number = Arc::as_ptr(template).addr();
+                kept.entry(number).or_insert_with(|| Arc::clone(template));
+                let name = handful.names.get(from..*to).unwrap_or_default();
+                from = *to;
+                let alike = Alike { name, owner: owner.as_deref(), template: Some(number), pod: template };
+                if visit(alike).is_break() {
+                    return;
+                }
+            }
+        }
+    }
+
+    /// The next pods of the namespace. Nobody waits while they are looked at.
+    fn some(&self, namespace: &str, handful: &mut Handful) -> bool {
+        let all = self.all.read();
+        let after = match handful.last() {
+            Some(last) => Bound::Excluded(last),
+            None => Bound::Unbounded,
+        };
+        let pods = all.by_namespace.get(namespace).map(|pods| pods.by_name.range::<str, _>((after, Bound::Unbounded)));
+        let mut next = Handful::default();
+        for (name, entry) in pods.into_iter().flatten().take(TOGETHER) {
+            next.names.push_str(name);
+            next.pods.push((next.names.len(), Arc::clone(&entry.template), entry.owner.clone()));
+        }
+        *handful = next;
+        !handful.pods.is_empty()
+    }
+
     /// Another number whenever pods of the namespace are others than before.
     pub(super) fn revision(&self, namespace: &str) -> u64 {
-        let all = self.all.read().unwrap_or_else(PoisonError::into_inner);
+        let all = self.all.read();
         // Numbers are given out once, so that a namespace which went and came again is another.
         all.by_namespace.get(namespace).map_or(0, |pods| pods.revision)
     }
@@ -76,7 +132,7 @@ impl Pods {
 
 impl Store for Pods {
     fn begin(&self) {
-        self.all.write().unwrap_or_else(PoisonError::into_inner).list += 1;
+        self.all.write().list += 1;
     }
 
     fn put(&self, object: &RawValue) -> Result<(), DecodeError> {
@@ -84,9 +140,9 @@ impl Store for Pods {
         let (namespace, name) =
             (pod.metadata.namespace.clone().unwrap_or_default(), pod.metadata.name.clone().unwrap_or_default());
         let owner = Owner::of(&pod);
-        let template = template(pod);
+        let template = if self.for_constraints { template_for_constraints(pod) } else { template(pod) };
         let key = serde_json::to_vec(&template).map_err(|error| DecodeError::new(error.to_string()))?;
-        let mut all = self.all.write().unwrap_or_else(PoisonError::into_inner);
+        let mut all = self.all.write();
         let all = &mut *all;
         let template = all.templates.share(&key, template);
         let owner = owner.map(|owner| all.owners.share(&owner.uid.clone().into_bytes(), owner));
@@ -107,7 +163,7 @@ impl Store for Pods {
     }
 
     fn remove(&self, namespace: &str, name: &str) {
-        let mut all = self.all.write().unwrap_or_else(PoisonError::into_inner);
+        let mut all = self.all.write();
         let all = &mut *all;
         let Some(pods) = all.by_namespace.get_mut(namespace) else { return };
         if pods.by_name.remove(name).is_none() {
@@ -122,7 +178,7 @@ impl Store for Pods {
     }
 
     fn finish(&self) {
-        let mut all = self.all.write().unwrap_or_else(PoisonError::into_inner);
+        let mut all = self.all.write();
         let all = &mut *all;
         let list = all.list;
         all.by_namespace.retain(|_, pods| {

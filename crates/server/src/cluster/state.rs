@@ -1,9 +1,10 @@
 //! How far each kind of object is known, and how fresh that is.
 
 use ringfence_admission::cluster::Kind;
+use ringfence_ui::Freshness;
 use std::fmt::Write as _;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// The kinds that are watched.
@@ -28,6 +29,8 @@ pub(super) struct State {
     alive: AtomicU64,
     lists: AtomicU64,
     failures: AtomicU64,
+    /// Why nothing is heard of the server, since it last was.
+    trouble: Mutex<Option<String>>,
 }
 
 impl State {
@@ -39,6 +42,7 @@ impl State {
             alive: AtomicU64::new(0),
             lists: AtomicU64::new(0),
             failures: AtomicU64::new(0),
+            trouble: Mutex::default(),
         }
     }
 
@@ -66,10 +70,23 @@ impl State {
 
     pub(super) fn alive(&self) {
         self.alive.store(u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX), Relaxed);
+        *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
+    /// Something that was heard is of no use.
     pub(super) fn failed(&self) {
         self.failures.fetch_add(1, Relaxed);
+    }
+
+    /// Nothing can be heard for now.
+    pub(super) fn troubled(&self, why: String) {
+        self.failed();
+        *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = Some(why);
+    }
+
+    /// For how long the server has not been heard of.
+    fn silence(&self) -> Duration {
+        self.began.elapsed().saturating_sub(Duration::from_millis(self.alive.load(Relaxed)))
     }
 }
 
@@ -94,6 +111,18 @@ impl States {
         Arc::clone(at.and_then(|at| self.0.get(at)).unwrap_or(&self.1))
     }
 
+    /// What is known is as fresh as the kind that was not heard of for longest. A kind that is known not to exist tells
+    /// nothing: it is asked for anew now and then.
+    pub(super) fn freshness(&self) -> Freshness {
+        let known = || self.0.iter().filter(|state| state.is_present());
+        let trouble = |state: &Arc<State>| state.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let troubled =
+            known().filter_map(|state| Some((state.silence(), trouble(state)?))).max_by_key(|(for_, _)| *for_);
+        let silence = || known().map(|state| state.silence()).max().unwrap_or_default();
+        let (silence, trouble) = troubled.map_or_else(|| (silence(), None), |(silence, why)| (silence, Some(why)));
+        Freshness { heard_seconds_ago: silence.as_secs(), trouble }
+    }
+
     pub(super) fn render(&self, out: &mut String) {
         metric(out, self, "ringfence_watch_lists_total", "counter", "Whole lists that were read.", |state| {
             state.lists.load(Relaxed).to_string()
@@ -103,8 +132,7 @@ impl States {
         });
         let help = "Time since the API server was last heard of.";
         metric(out, self, "ringfence_watch_silence_seconds", "gauge", help, |state| {
-            let alive = Duration::from_millis(state.alive.load(Relaxed));
-            state.began.elapsed().saturating_sub(alive).as_secs_f64().to_string()
+            state.silence().as_secs_f64().to_string()
         });
     }
 }

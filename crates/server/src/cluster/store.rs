@@ -77,7 +77,7 @@ fn teller<S: Store>(
             state.absent();
         }
         Event::Trouble(error) => {
-            state.failed();
+            state.troubled(error.to_string());
             tracing::warn!(%resource, %error, "cannot follow the cluster; what is known is kept");
         }
     }

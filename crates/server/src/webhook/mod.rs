@@ -80,7 +80,7 @@ pub(crate) async fn answer(
         }
     }
     let stored = if hook.phase().is_some_and(|phase| review::needs_stored_pod(phase, &request)) {
-        app.source.pod(&request.namespace, &request.name).await
+        app.source.pod(&request.namespace, &request.name).await.ok()
     } else {
         None
     };

@@ -1,17 +1,21 @@
 //! One namespace: its labels, and the workloads that would break under a level.
 
+use super::constraints::NO_CONSTRAINT;
 use super::workloads::{self, Broken};
-use crate::address::href;
+use crate::address::{NowForm, href};
 use crate::layout::{self, Sheet};
 use crate::paging::{ROWS, count, number};
+use crate::shares::Counts;
 use crate::surveys::Row;
 use crate::{Missing, Ui, View};
 use maud::{Markup, html};
+use ringfence_admission::admit::Pipeline;
 use ringfence_admission::cluster::Cluster;
 use ringfence_admission::pod_security::{LevelVersion, Mode};
 use ringfence_pss::Level;
 use serde::Serialize;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// Labels and annotations with these prefixes decide something.
 const PREFIXES: [&str; 3] = ["pod-security.kubernetes.io/", "openshift.io/", "security.openshift.io/"];
@@ -24,11 +28,23 @@ struct One {
     /// The level that is asked about.
     level: &'static str,
     breaking: Vec<Broken>,
+    /// What its pods have, on a cluster with constraints.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    constraints: Vec<Having>,
     labels: BTreeMap<String, String>,
     annotations: BTreeMap<String, String>,
 }
 
-pub(crate) fn view(ui: &Ui, cluster: &impl Cluster, name: &str, level: Level) -> View {
+#[derive(Debug, Serialize)]
+struct Having {
+    /// `None` for pods without one.
+    #[serde(serialize_with = "crate::shares::name")]
+    name: Option<Arc<str>>,
+    #[serde(flatten)]
+    counts: Counts,
+}
+
+pub(crate) fn view<C: Cluster>(ui: &Ui, cluster: &C, pipeline: &Pipeline<C>, name: &str, level: Level) -> View {
     let missing = || Missing(format!("There is no namespace {name:?} here."));
     let namespace = cluster.namespace(name).map_err(|_| missing())?;
     let row = ui.surveys.one(&ui.pod_security, cluster, &namespace);
@@ -40,7 +56,13 @@ pub(crate) fn view(ui: &Ui, cluster: &impl Cluster, name: &str, level: Level) ->
         all.map(|(key, value)| (key.clone(), value.clone())).collect()
     };
     let (labels, annotations) = (deciding(&namespace.metadata.labels), deciding(&namespace.metadata.annotations));
-    let one = One { row, level: level.as_str(), breaking, labels, annotations };
+    let shares = ui.shares.one(cluster, pipeline, name, &namespace);
+    let mut constraints: BTreeMap<Option<Arc<str>>, Counts> = BTreeMap::new();
+    for share in &*shares {
+        constraints.entry(share.recorded.clone()).or_default().add(share, share.recorded.as_deref());
+    }
+    let constraints = constraints.into_iter().map(|(name, counts)| Having { name, counts }).collect();
+    let one = One { constraints, row, level: level.as_str(), breaking, labels, annotations };
     let main = show(&one, level, more);
     Ok(Sheet::new(format!("Namespace {name}"), &one, main))
 }
@@ -96,12 +118,48 @@ fn show(one: &One, level: Level, more: usize) -> Markup {
                 }
             }
         }
+        @if !one.constraints.is_empty() { (constraints(&row.name, &one.constraints)) }
         @if !one.labels.is_empty() || !one.annotations.is_empty() {
             h2 { "Labels and annotations that decide something" }
             dl {
                 @for (key, value) in one.labels.iter().chain(&one.annotations) { dt { (key) } dd { code { (value) } } }
             }
         }
+    }
+}
+
+fn constraints(namespace: &str, all: &[Having]) -> Markup {
+    let linked = |pods: usize, scc: Option<&str>, now: &str| {
+        let to = href(&["pods"], &[("namespace", namespace), ("scc", scc.unwrap_or(NO_CONSTRAINT)), ("now", now)]);
+        html! { @if pods == 0 { span.quiet { "0" } } @else { a href=(to) { (number(pods)) } } }
+    };
+    html! {
+        h2 { "Security context constraints" }
+        (layout::wide("Constraints that pods here have", &html! {
+            thead {
+                tr {
+                    th scope="col" { "Constraint" }
+                    th.n scope="col" { "Pods" }
+                    th.n scope="col" { "Would get another" }
+                    th.n scope="col" { "Would be refused" }
+                }
+            }
+            tbody {
+                @for Having { name, counts } in all {
+                    tr {
+                        th scope="row" {
+                            @match name {
+                                Some(name) => a href=(href(&["constraints", name], &[])) { (name) },
+                                None => span.quiet { "none recorded" },
+                            }
+                        }
+                        td.n { (linked(counts.pods, name.as_deref(), "")) }
+                        td.n { (linked(counts.would_change, name.as_deref(), NowForm::Other.as_str())) }
+                        td.n { (linked(counts.would_be_refused, name.as_deref(), NowForm::Refused.as_str())) }
+                    }
+                }
+            }
+        }))
     }
 }
 

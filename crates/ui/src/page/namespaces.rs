@@ -1,6 +1,6 @@
 //! Namespaces: what they enforce, what their pods satisfy, and how much a stricter level would break.
 
-use super::has;
+use super::Sought;
 use crate::Ui;
 use crate::address::{NamespacesForm, Satisfies, State, href};
 use crate::layout::{self, Sheet};
@@ -21,7 +21,8 @@ struct Namespaces {
 
 pub(crate) fn view(ui: &Ui, cluster: &impl Cluster, form: &NamespacesForm) -> Sheet {
     let mut rows = ui.surveys.all(&ui.pod_security, cluster);
-    rows.retain(|row| fits(row, form));
+    let sought = Sought::new(&form.text);
+    rows.retain(|row| fits(row, form, &sought));
     let paging = Paging::new(rows.len(), form.page);
     let namespaces: Vec<Row> = rows.into_iter().skip(paging.skip()).take(ROWS).collect();
     let found = Namespaces { paging, namespaces };
@@ -29,7 +30,7 @@ pub(crate) fn view(ui: &Ui, cluster: &impl Cluster, form: &NamespacesForm) -> Sh
     Sheet::new("Namespaces", &found, main)
 }
 
-fn fits(row: &Row, form: &NamespacesForm) -> bool {
+fn fits(row: &Row, form: &NamespacesForm, sought: &Sought) -> bool {
     let satisfies = match form.satisfies {
         None => true,
         Some(Satisfies::Level(level)) => row.satisfies == Some(level),
@@ -38,7 +39,7 @@ fn fits(row: &Row, form: &NamespacesForm) -> bool {
     satisfies
         && form.level.is_none_or(|level| row.enforce.level == level)
         && form.state.is_none_or(|state| state.holds(row))
-        && has(&row.name, &form.text)
+        && sought.is_in(&row.name)
 }
 
 fn show(found: &Namespaces, form: &NamespacesForm) -> Markup {

@@ -1,11 +1,13 @@
 //! The whole cluster at a glance: what is enforced, against what would be satisfied.
 
+use super::constraints;
 use crate::Ui;
-use crate::address::{Satisfies, State, href};
+use crate::address::{NowForm, Satisfies, State, href};
 use crate::layout::{self, Sheet};
 use crate::paging::{count, number};
 use crate::surveys::Row;
 use maud::{Markup, html};
+use ringfence_admission::admit::Pipeline;
 use ringfence_admission::cluster::{Cluster, Kind, Platform};
 use ringfence_admission::pod_security::Mode;
 use ringfence_pss::Level;
@@ -24,8 +26,18 @@ struct Overview {
     levels: Vec<Cell>,
     /// How many namespaces could enforce more, and so on.
     states: Vec<(&'static str, usize)>,
+    /// What becomes of pods if they are made again, where there are constraints.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    constraints: Option<Changes>,
     /// What counts where a namespace says nothing, by mode.
     defaults: Vec<(Mode, String)>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Changes {
+    would_change: usize,
+    would_be_refused: usize,
 }
 
 #[derive(Debug, Serialize)]
@@ -36,7 +48,7 @@ struct Cell {
     namespaces: usize,
 }
 
-pub(crate) fn view(ui: &Ui, cluster: &impl Cluster) -> Sheet {
+pub(crate) fn view<C: Cluster>(ui: &Ui, cluster: &C, pipeline: &Pipeline<C>) -> Sheet {
     let rows = ui.surveys.all(&ui.pod_security, cluster);
     let cell = |level: Level, satisfies: Satisfies| {
         let wanted = match satisfies {
@@ -54,6 +66,10 @@ pub(crate) fn view(ui: &Ui, cluster: &impl Cluster) -> Sheet {
         pods: rows.iter().map(|row| row.survey.pods).sum(),
         levels: LEVELS.iter().flat_map(|level| Satisfies::ALL.map(|satisfies| cell(*level, satisfies))).collect(),
         states: State::ALL.map(|state| (state.as_str(), rows.iter().filter(|row| state.holds(row)).count())).into(),
+        constraints: (cluster.platform() == Platform::OpenShift).then(|| {
+            let (would_change, would_be_refused) = constraints::changes(ui, cluster, pipeline);
+            Changes { would_change, would_be_refused }
+        }),
         defaults: Mode::ALL.map(|mode| (mode, ui.pod_security.defaults().of(mode).to_string())).into(),
     };
     let main = show(ui, cluster, &overview);
@@ -98,6 +114,12 @@ fn show(ui: &Ui, cluster: &impl Cluster, overview: &Overview) -> Markup {
                     }
                 }
             }
+            @if let Some(changes) = &overview.constraints {
+                @for (n, now, words) in [(changes.would_change, NowForm::Other, "would get another constraint, made again"),
+                    (changes.would_be_refused, NowForm::Refused, "would be refused by every constraint, made again")] {
+                    li { a href=(href(&["pods"], &[("now", now.as_str())])) { (count(n, "pod")) " " (words) } }
+                }
+            }
         }
         h2 { "Namespaces by level" }
         (layout::wide("What namespaces enforce, and what their pods satisfy", &html! {
@@ -137,7 +159,7 @@ fn show(ui: &Ui, cluster: &impl Cluster, overview: &Overview) -> Markup {
                 code { "ringfence simulate" } " judges templates, too." }
             @if ui.about.is_watched {
                 dt { "Pods" }
-                dd { "Of each, what a control reads, its name, what made it and its constraint are kept. The rest of a pod is "
+                dd { "Of each, what controls and constraints read, its name, what made it and its constraint are kept. The rest of a pod is "
                     "asked for when you look at it." }
             }
         }

@@ -1,10 +1,9 @@
 //! One pod: what each level has against it, and its constraint.
 
-use super::pods::constraint;
 use super::scc::{self, Constraint};
 use crate::layout::{self, Sheet};
 use crate::paging::count;
-use crate::{Missing, Ui, View};
+use crate::{Missing, Ui, View, Whole};
 use k8s_openapi::api::core::v1::{Pod, PodSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use maud::{Markup, html};
@@ -26,6 +25,8 @@ struct One {
     service_account: Option<String>,
     /// Whether all of the pod is known, or only what is kept of it.
     whole: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    why_not_whole: Option<String>,
     enforce: String,
     exempt: bool,
     levels: Vec<Judged>,
@@ -59,31 +60,40 @@ pub(crate) fn view<C: Cluster>(
     ui: &Ui,
     cluster: &C,
     pipeline: &Pipeline<C>,
-    whole: Option<&Pod>,
+    whole: &Whole,
     (namespace, name): (&str, &str),
 ) -> View {
     let missing = |_| Missing(format!("There is no namespace {namespace:?} here."));
     let found = cluster.namespace(namespace).map_err(missing)?;
-    let kept = if whole.is_some() { None } else { kept(cluster, namespace, name) };
-    let Some(pod) = whole.or(kept.as_ref()) else {
-        return Err(Missing(format!("There is no pod {name:?} in namespace {namespace:?}.")));
+    let none = || Missing(format!("There is no pod {name:?} in namespace {namespace:?}."));
+    let kept_pod;
+    let (pod, why_not_whole) = match whole {
+        Whole::Had(pod) => (&**pod, None),
+        other => {
+            kept_pod = kept(cluster, namespace, name).ok_or_else(none)?;
+            let why = match other {
+                Whole::NotHad(why) => format!("The API server did not give the whole pod: {why}."),
+                _ => "The API server has no such pod any more.".to_owned(),
+            };
+            (&kept_pod, Some(why))
+        }
     };
-    let is_whole = whole.is_some();
     let enforce = ui.pod_security.policy_of(&found).0.enforce;
     let none = PodSpec::default();
     let spec = pod.spec.as_ref().unwrap_or(&none);
-    let account = spec.service_account_name.clone().filter(|_| is_whole);
+    let account = spec.service_account_name.clone();
     let runtime_class = ui.pod_security.exempts_runtime_class(spec);
     let one = One {
         namespace: namespace.to_owned(),
         name: name.to_owned(),
         owner: Owner::of(pod),
         service_account: account,
-        whole: is_whole,
+        whole: why_not_whole.is_none(),
+        why_not_whole,
         enforce: enforce.to_string(),
         exempt: runtime_class || ui.pod_security.exempts_namespace(namespace),
         levels: [Level::Baseline, Level::Restricted].map(|level| judge(ui, pod, level, enforce.version)).into(),
-        constraint: scc::find(cluster, pipeline, pod, namespace, is_whole),
+        constraint: scc::find(cluster, pipeline, pod, namespace),
     };
     let main = show(&one, enforce);
     Ok(Sheet::new(format!("Pod {name} in {namespace}"), &one, main))
@@ -141,10 +151,10 @@ fn show(one: &One, enforce: LevelVersion) -> Markup {
             a href="/ui/namespaces" { "Namespaces" } " / " (layout::namespace(&one.namespace))
         }
         h1 { "Pod " (one.name) }
-        @if !one.whole {
+        @if let Some(why) = &one.why_not_whole {
             p.note {
-                "The API server did not give the whole pod; what follows is from what is kept of it: what the controls read, its "
-                "name, what made it, and its constraint."
+                strong { (why) } " What follows is from what is kept of it: what the controls and constraints read, its name, "
+                "what made it, and its constraint."
             }
         }
         dl.facts {
@@ -192,9 +202,4 @@ fn level(judged: &Judged) -> Markup {
             }))
         }
     }
-}
-
-/// The annotation of a pod that names its constraint.
-pub(super) fn recorded(pod: &Pod) -> Option<String> {
-    constraint(pod).map(str::to_owned)
 }

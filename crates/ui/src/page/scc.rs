@@ -1,12 +1,12 @@
 //! The security context constraint of a pod: which it got, which it would get now, and why.
 
-use super::pod::recorded;
+use crate::address::href;
 use crate::layout;
 use crate::paging::number;
 use k8s_openapi::api::core::v1::Pod;
 use maud::{Markup, html};
-use ringfence_admission::admit::{Maker, Pipeline};
-use ringfence_admission::cluster::{Cluster, Kind, Platform};
+use ringfence_admission::admit::{Maker, Pipeline, recorded};
+use ringfence_admission::cluster::{Cluster, Platform};
 use ringfence_admission::explain::{Candidate, Turns, because, plain_violation};
 use ringfence_admission::pod_security::Owner;
 use ringfence_admission::user::User;
@@ -76,19 +76,13 @@ struct Next {
 }
 
 /// The constraint of a pod; `None` on a cluster without constraints.
-pub(super) fn find<C: Cluster>(
-    cluster: &C,
-    pipeline: &Pipeline<C>,
-    pod: &Pod,
-    namespace: &str,
-    is_whole: bool,
-) -> Option<Constraint> {
+pub(super) fn find<C: Cluster>(cluster: &C, pipeline: &Pipeline<C>, pod: &Pod, namespace: &str) -> Option<Constraint> {
     if cluster.platform() != Platform::OpenShift {
         return None;
     }
     let annotations = pod.metadata.annotations.as_ref();
     let mut constraint = Constraint {
-        recorded: recorded(pod),
+        recorded: recorded(pod).map(str::to_owned),
         subject_type: annotations.and_then(|all| all.get(VALIDATED_SCC_SUBJECT_TYPE).cloned()),
         now: None,
         refusal: None,
@@ -99,16 +93,7 @@ pub(super) fn find<C: Cluster>(
         near: Vec::new(),
         smallest_grant: None,
     };
-    if !is_whole {
-        constraint.unknown = Some("its service account is not kept, which decides".to_owned());
-        return Some(constraint);
-    }
-    let kind = Owner::of(pod).and_then(|owner| Kind::of(&owner.api_version, &owner.kind));
-    let maker = match kind.and_then(Maker::of) {
-        Some(maker @ Maker::Controller(_)) => maker.user(&User::default()),
-        // Nobody knows who made it: some user without rights of its own.
-        _ => User::impersonated("", &[]),
-    };
+    let maker = Maker::of_owner(Owner::of(pod).as_ref()).user_again();
     match pipeline.turns(pod, namespace, &maker) {
         Err(error) => constraint.unknown = Some(error.to_string()),
         Ok(None) => constraint.unknown = Some(format!("constraints have no say in namespace {namespace:?}")),
@@ -248,7 +233,7 @@ pub(super) fn show(constraint: &Constraint) -> Markup {
                 tbody {
                     @for turn in &constraint.turns {
                         tr.taken[turn.outcome == "taken"] {
-                            th scope="row" { (turn.scc) }
+                            th scope="row" { a href=(href(&["constraints", &turn.scc], &[])) { (turn.scc) } }
                             td.n { (turn.priority) }
                             td.n { (number(usize::try_from(turn.score).unwrap_or_default())) }
                             td.outcome { (turn.outcome) }

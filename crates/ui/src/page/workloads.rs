@@ -1,6 +1,6 @@
 //! Workloads that would break under a level, all over the cluster.
 
-use super::has;
+use super::Sought;
 use crate::Ui;
 use crate::address::{WorkloadsForm, href};
 use crate::layout::{self, Sheet};
@@ -91,9 +91,10 @@ fn sought(ui: &Ui, cluster: &impl Cluster, form: &WorkloadsForm, rows: &[Row]) -
     let (mut pods, mut namespaces, mut total) = (0, 0, 0);
     let mut workloads = Vec::new();
     let skip = (form.page - 1) * ROWS;
+    let sought = Sought::new(&form.text);
     for row in rows {
-        let all_fit = has(&row.name, &form.text);
-        let all = of_namespace(ui, cluster, row, form.breaks, |pod| all_fit || is_sought(pod, &form.text));
+        let all_fit = sought.is_in(&row.name);
+        let all = of_namespace(ui, cluster, row, form.breaks, |pod| all_fit || is_sought(pod, &sought));
         let before = total;
         for broken in all {
             pods += broken.breaking.count;
@@ -109,8 +110,8 @@ fn sought(ui: &Ui, cluster: &impl Cluster, form: &WorkloadsForm, rows: &[Row]) -
 }
 
 /// A workload goes by its name, and a pod that was made by hand by its own.
-fn is_sought(pod: &Alike<'_>, text: &str) -> bool {
-    has(pod.owner.map_or(pod.name, |owner| owner.name.as_str()), text)
+fn is_sought(pod: &Alike<'_>, sought: &Sought) -> bool {
+    sought.is_in(pod.owner.map_or(pod.name, |owner| owner.name.as_str()))
 }
 
 fn show(found: &Workloads, form: &WorkloadsForm) -> Markup {

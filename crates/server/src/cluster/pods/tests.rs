@@ -66,3 +66,43 @@ fn templates_that_nobody_has_are_let_go() {
     }
     assert!(shared.len() <= 128, "{}", shared.len());
 }
+
+#[test]
+fn many_pods_are_handed_over_in_order_and_once_and_may_change_meanwhile() {
+    let pods = Pods::new(true);
+    for i in 0..=3 * TOGETHER {
+        pods.put(&raw(&pod("n", &format!("p{i:05}"), &format!("o{}", i % 7), i % 3 == 0))).unwrap();
+    }
+    let all = names(&pods, "n");
+    assert_eq!(all.len(), 3 * TOGETHER + 1);
+    assert!(all.is_sorted());
+    // Whoever is shown one pod may take others away: nothing is locked meanwhile.
+    let mut seen = Vec::new();
+    pods.each("n", &mut |alike| {
+        if seen.is_empty() {
+            pods.remove("n", &format!("p{:05}", 2 * TOGETHER));
+            pods.put(&raw(&pod("n", "q", "o", true))).unwrap();
+        }
+        seen.push(alike.name.to_owned());
+        ControlFlow::Continue(())
+    });
+    assert!(!seen.contains(&format!("p{:05}", 2 * TOGETHER)) && seen.last().unwrap() == "q" && seen.is_sorted());
+    // A handful that is used up exactly.
+    for i in 0..TOGETHER {
+        pods.put(&raw(&pod("m", &format!("p{i:05}"), "o", false))).unwrap();
+    }
+    assert_eq!(names(&pods, "m").len(), TOGETHER);
+    let account = |pods: &Pods| {
+        let mut found = None;
+        let mut whole = pod("k", "p", "o", false);
+        whole["spec"]["serviceAccountName"] = "builder".into();
+        pods.put(&raw(&whole)).unwrap();
+        pods.each("k", &mut |alike| {
+            found = alike.pod.spec.as_ref().unwrap().service_account_name.clone();
+            ControlFlow::Continue(())
+        });
+        found
+    };
+    // Only a page that shows constraints wants to know.
+    assert_eq!((account(&pods).as_deref(), account(&Pods::default())), (Some("builder"), None));
+}

@@ -42,11 +42,6 @@ pub trait Pods {
         let _ = namespace;
         None
     }
-
-    /// Whether pods come with all that constraints are chosen by, their service accounts among it.
-    fn know_accounts(&self) -> bool {
-        true
-    }
 }
 
 /// A pod, as far as it is judged.
@@ -119,10 +114,6 @@ macro_rules! by_reference {
 
             fn pods_revision(&self, namespace: &str) -> Option<u64> {
                 (**self).pods_revision(namespace)
-            }
-
-            fn know_accounts(&self) -> bool {
-                (**self).know_accounts()
             }
         }
 

@@ -219,10 +219,6 @@ impl cluster::Pods for Live {
     fn pods_revision(&self, namespace: &str) -> Option<u64> {
         Some(self.pods.revision(namespace))
     }
-
-    fn know_accounts(&self) -> bool {
-        self.pods.is_for_constraints()
-    }
 }
 
 /// Service accounts and operators are not watched: no webhook asks for them.

@@ -75,10 +75,6 @@ impl Pods {
         Self { for_constraints, ..Self::default() }
     }
 
-    pub(super) fn is_for_constraints(&self) -> bool {
-        self.for_constraints
-    }
-
     /// How many pods there are, and how many different ones.
     pub(super) fn len(&self) -> (usize, usize) {
         let all = self.all.read();

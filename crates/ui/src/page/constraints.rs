@@ -33,6 +33,9 @@ pub(super) struct Row {
 struct Found {
     /// Whether the cluster has constraints at all.
     has_constraints: bool,
+    /// How many of the rows are of constraints, and not of pods without one.
+    #[serde(skip)]
+    named: usize,
     pods: usize,
     would_change: usize,
     would_be_refused: usize,
@@ -87,9 +90,10 @@ pub(crate) fn view<C: Cluster>(ui: &Ui, cluster: &C, pipeline: &Pipeline<C>, for
     let sum = |of: fn(&Counts) -> usize| rows.iter().map(|row| of(&row.counts)).sum();
     let (pods, would_change) = (sum(|counts| counts.pods), sum(|counts| counts.would_change));
     let would_be_refused = sum(|counts| counts.would_be_refused);
+    let named = rows.iter().filter(|row| row.name.is_some()).count();
     let paging = Paging::new(rows.len(), form.page);
     let constraints = rows.into_iter().skip(paging.skip()).take(ROWS).collect();
-    let found = Found { has_constraints, pods, would_change, would_be_refused, paging, constraints };
+    let found = Found { has_constraints, named, pods, would_change, would_be_refused, paging, constraints };
     let main = show(&found, form);
     Sheet::new("Constraints", &found, main)
 }
@@ -105,7 +109,7 @@ fn show(found: &Found, form: &ConstraintsForm) -> Markup {
                 button type="submit" { "Filter" }
             }
             p #status role="status" {
-                (count(found.paging.total, "row")) ", " (count(found.pods, "pod")) ". "
+                (count(found.named, "constraint")) ", " (count(found.pods, "pod")) ". "
                 @if found.would_change == 0 && found.would_be_refused == 0 {
                     "Made again, each would be given the same."
                 } @else {
@@ -152,8 +156,8 @@ fn table(rows: &[Row]) -> Markup {
                             None => span.quiet { "none recorded" },
                         }
                     }
-                    td.n { (optional(row.priority)) }
-                    td.n { (optional(row.score)) }
+                    td.n { @if let Some(priority) = row.priority { (priority) } }
+                    td.n { @if let Some(score) = row.score { (number(usize::try_from(score).unwrap_or_default())) } }
                     td.n { (linked(row.counts.pods, row.name.as_deref(), None)) }
                     td.n { (linked(row.counts.would_change, row.name.as_deref(), Some(NowForm::Other))) }
                     td.n { (linked(row.counts.would_be_refused, row.name.as_deref(), Some(NowForm::Refused))) }
@@ -162,10 +166,6 @@ fn table(rows: &[Row]) -> Markup {
             }
         }
     }
-}
-
-fn optional(value: Option<i32>) -> Markup {
-    html! { @if let Some(value) = value { (number(usize::try_from(value).unwrap_or_default())) } }
 }
 
 /// A number of pods with a constraint, as a link to them.

@@ -54,7 +54,17 @@ impl Cluster {
     /// Hands over every object of the kind, in all namespaces, none twice. What was handed over before an error stays
     /// good, but is not all.
     pub fn list(&self, resource: Resource<'_>, visit: &mut dyn FnMut(Page)) -> Result<Listed, ListError> {
-        self.list_at(&resource.path(), resource, visit)
+        self.list_at(&resource.path(), None, resource, visit)
+    }
+
+    /// The same for those of one name, in all namespaces: what somebody may list who may not list the others.
+    pub fn list_named(
+        &self,
+        resource: Resource<'_>,
+        name: &str,
+        visit: &mut dyn FnMut(Page),
+    ) -> Result<Listed, ListError> {
+        self.list_at(&resource.path(), Some(name), resource, visit)
     }
 
     /// The same for one namespace, in which somebody may be allowed to list who may not list everywhere.
@@ -64,7 +74,7 @@ impl Cluster {
         namespace: &str,
         visit: &mut dyn FnMut(Page),
     ) -> Result<Listed, ListError> {
-        self.list_at(&resource.path_in(namespace), resource, visit)
+        self.list_at(&resource.path_in(namespace), None, resource, visit)
     }
 
     /// The object of that name, of a kind that is in no namespace; `None` if there is none.
@@ -79,12 +89,18 @@ impl Cluster {
         }
     }
 
-    fn list_at(&self, path: &str, resource: Resource<'_>, visit: &mut dyn FnMut(Page)) -> Result<Listed, ListError> {
+    fn list_at(
+        &self,
+        path: &str,
+        name: Option<&str>,
+        resource: Resource<'_>,
+        visit: &mut dyn FnMut(Page),
+    ) -> Result<Listed, ListError> {
         let mut listed = Listed::default();
         let mut so_far = SoFar::default();
         let mut token = None;
         loop {
-            match self.page(path, token.take()) {
+            match self.page(path, name, token.take()) {
                 Ok(answer) => {
                     let mut items = answer.items.unwrap_or_default();
                     so_far.keep_new(&mut items);
@@ -114,8 +130,10 @@ impl Cluster {
         }
     }
 
-    fn page(&self, path: &str, token: Option<String>) -> Result<Answer, kube::Error> {
-        let parameters = ListParams { limit: Some(PAGE), continue_token: token, ..ListParams::default() };
+    fn page(&self, path: &str, name: Option<&str>, token: Option<String>) -> Result<Answer, kube::Error> {
+        let field_selector = name.map(|name| format!("metadata.name={name}"));
+        let parameters =
+            ListParams { limit: Some(PAGE), continue_token: token, field_selector, ..ListParams::default() };
         let request = Request::new(path).list(&parameters).map_err(kube::Error::BuildRequest)?;
         self.runtime.block_on(self.client.request(request))
     }

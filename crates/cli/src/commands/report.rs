@@ -255,7 +255,8 @@ fn write(
 /// The reports that were written before, of all namespaces.
 fn ours(cluster: &Cluster) -> Result<Vec<Value>, ListError> {
     let mut found = Vec::new();
-    cluster.list(OF_NAMESPACE, &mut |page| {
+    // Others may not be listed with the rights that are installed.
+    cluster.list_named(OF_NAMESPACE, NAME, &mut |page| {
         found.extend(page.items.into_iter().filter(|object| {
             let metadata = &object["metadata"];
             metadata["name"] == NAME && metadata["labels"]["app.kubernetes.io/managed-by"] == NAME

@@ -125,3 +125,25 @@ fn reports_go_on_after_watches_expired_and_after_their_leader_died() {
     eventually("of the cluster", &json!(2), || server.admin().get(CLUSTER).body["summary"]["fail"].clone());
     assert_eq!(second.said("leading").len(), 1, "{}", second.log());
 }
+
+#[test]
+fn reports_are_written_once_with_the_rights_of_those_that_are_kept_in_step() {
+    let Some(server) = with_rights() else { return };
+    policy_reports::define(&server);
+    shop(&server, "one");
+    let token = server.token("ringfence-system", "ringfence-reports", false);
+    let kubeconfig = server.kubeconfig_of("reports", ringfence_testing::Who::Token(&token));
+    let run = || {
+        let args = ["report", "--apply", "--events", "--kubeconfig", kubeconfig.to_str().unwrap()];
+        crate::common::ringfence(args, "")
+    };
+    // Rights are known a moment after they were given.
+    eventually("written", &1, || run().code);
+    assert_eq!(results(&server, "one"), one("hostNamespaces", "fail"));
+    assert_eq!(events(&server, "one"), 1);
+    let gone = server.admin().delete("/api/v1/namespaces/one/pods/web?gracePeriodSeconds=0");
+    assert_eq!(gone.code, 200, "{}", gone.body);
+    let ran = run();
+    assert!(ran.code == 0 && ran.err.contains("1 removed"), "{}", ran.err);
+    assert_eq!(server.admin().get(&path("one")).code, 404);
+}

@@ -6,7 +6,7 @@ use std::sync::{Arc, Weak};
 
 /// Values that are kept once, for as long as somebody has them.
 #[derive(Debug)]
-pub struct Shared<T> {
+pub struct Shared<T: ?Sized> {
     /// By two keyed hashes of what tells them apart, which nobody outside can make collide.
     by_hash: HashMap<(u64, u64), Weak<T>>,
     keys: (RandomState, RandomState),
@@ -14,13 +14,13 @@ pub struct Shared<T> {
     sweep_at: usize,
 }
 
-impl<T> Default for Shared<T> {
+impl<T: ?Sized> Default for Shared<T> {
     fn default() -> Self {
         Self { by_hash: HashMap::new(), keys: Default::default(), sweep_at: 64 }
     }
 }
 
-impl<T> Shared<T> {
+impl<T: ?Sized> Shared<T> {
     /// How many different values there are, or were until a moment ago.
     pub fn len(&self) -> usize {
         self.by_hash.len()
@@ -31,9 +31,18 @@ impl<T> Shared<T> {
         self.by_hash.is_empty()
     }
 
+    /// The value that is kept under the key.
+    pub fn known(&self, key: &[u8]) -> Option<Arc<T>> {
+        self.by_hash.get(&self.hash(key)).and_then(Weak::upgrade)
+    }
+
+    fn hash(&self, key: &[u8]) -> (u64, u64) {
+        (self.keys.0.hash_one(key), self.keys.1.hash_one(key))
+    }
+
     /// The value that is kept under the key, which is this one if there is none yet.
-    pub fn share(&mut self, key: &[u8], value: T) -> Arc<T> {
-        let hash = (self.keys.0.hash_one(key), self.keys.1.hash_one(key));
+    pub fn share(&mut self, key: &[u8], value: impl Into<Arc<T>>) -> Arc<T> {
+        let hash = self.hash(key);
         if let Some(known) = self.by_hash.get(&hash).and_then(Weak::upgrade) {
             return known;
         }
@@ -42,7 +51,7 @@ impl<T> Shared<T> {
             self.by_hash.shrink_to_fit();
             self.sweep_at = (self.by_hash.len() * 2).max(64);
         }
-        let value = Arc::new(value);
+        let value = value.into();
         self.by_hash.insert(hash, Arc::downgrade(&value));
         value
     }
@@ -54,9 +63,10 @@ mod tests {
 
     #[test]
     fn alike_values_are_one_and_go_when_nobody_has_them() {
-        let mut shared = Shared::default();
+        let mut shared: Shared<i32> = Shared::default();
+        assert!(shared.known(b"a").is_none());
         let (a, b) = (shared.share(b"a", 1), shared.share(b"a", 2));
-        assert!(Arc::ptr_eq(&a, &b) && *b == 1 && shared.len() == 1);
+        assert!(Arc::ptr_eq(&a, &b) && *b == 1 && shared.len() == 1 && shared.known(b"a").is_some());
         drop((a, b));
         for key in 0_u32..200 {
             shared.share(&key.to_be_bytes(), 0);

@@ -1,11 +1,13 @@
 //! What admission asks of a cluster, and a cluster that was written down.
 
+mod body;
 mod kind;
 mod lookup;
 mod problem;
 mod snapshot;
 mod stream;
 
+pub use body::Body;
 pub use kind::Kind;
 pub use lookup::LookupError;
 pub use problem::Problem;
@@ -33,7 +35,7 @@ pub trait Pods {
         self.pods(namespace, &mut |pod| {
             let owner = crate::pod_security::Owner::of(pod);
             let name = pod.metadata.name.as_deref().unwrap_or_default();
-            visit(Alike { name, owner: owner.as_ref(), template: None, pod })
+            visit(Alike { name, owner: owner.as_ref(), template: None, pod: &Body::whole(pod) })
         })
     }
 
@@ -54,7 +56,7 @@ pub struct Alike<'p> {
     /// Pods with the same number get the same verdict under every policy.
     pub template: Option<usize>,
     /// The pod, or one that gets the same verdict.
-    pub pod: &'p Pod,
+    pub pod: &'p Body<'p>,
 }
 
 /// Everything that admission and synchronisation ask of a cluster. A [`Snapshot`] is one; what a server watches may be

@@ -5,7 +5,7 @@ use crate::{
     cluster::{Alike, Pods},
     quote::Quoted,
 };
-use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::api::core::v1::{Pod, PodSpec};
 use serde::Serialize;
 use std::{
     collections::{HashMap, HashSet},
@@ -135,7 +135,7 @@ impl PodSecurity {
         let mut seen: HashSet<String> = HashSet::new();
         let mut later: Vec<(Option<Owner>, String, Rc<Judged>)> = Vec::new();
         cluster.alike(namespace, &mut |pod| {
-            if pod.pod.spec.as_ref().is_some_and(|spec| self.exemptions.has_runtime_class(spec)) {
+            if self.is_left_alone(&mut tally, pod) {
                 return ControlFlow::Continue(());
             }
             total += 1;
@@ -165,20 +165,28 @@ impl PodSecurity {
 
     /// What is said of a pod; `None` if nothing is to be said because of its runtime class.
     fn verdict(&self, tally: &mut Tally, pod: Alike<'_>, by: LevelVersion) -> Option<Rc<Judged>> {
-        let none = k8s_openapi::api::core::v1::PodSpec::default();
-        let spec = pod.pod.spec.as_ref().unwrap_or(&none);
-        if self.exemptions.has_runtime_class(spec) {
-            return None;
-        }
         if let Some(known) = pod.template.and_then(|template| tally.templates.get(&template)) {
             return Some(Rc::clone(known));
         }
-        let verdict = self.judge(by, &pod.pod.metadata, spec);
+        if self.is_left_alone(tally, pod) {
+            return None;
+        }
+        let none = PodSpec::default();
+        let verdict = self.judge(by, &pod.pod.metadata, pod.pod.spec.as_ref().unwrap_or(&none));
         let judged = Rc::new((!verdict.allowed()).then(|| (verdict.reason(), verdict.detail())));
         if let Some(template) = pod.template {
             tally.templates.insert(template, Rc::clone(&judged));
         }
         Some(judged)
+    }
+
+    /// Whether nothing is to be said because of the pod's runtime class. Each kind of pod is looked at once.
+    fn is_left_alone(&self, tally: &mut Tally, pod: Alike<'_>) -> bool {
+        let find = || pod.pod.spec.as_ref().is_some_and(|spec| self.exemptions.has_runtime_class(spec));
+        match pod.template {
+            Some(template) => *tally.left_alone.entry(template).or_insert_with(find),
+            None => find(),
+        }
     }
 }
 
@@ -196,6 +204,8 @@ struct Tally {
     last: usize,
     /// What was said of pods that are alike.
     templates: HashMap<usize, Rc<Judged>>,
+    /// Which of them are of a runtime class that is left alone.
+    left_alone: HashMap<usize, bool>,
 }
 
 /// Pods of one owner with one reason.

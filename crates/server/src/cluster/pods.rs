@@ -4,7 +4,7 @@ use super::store::Store;
 use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 use parking_lot::RwLock;
-use ringfence_admission::cluster::Alike;
+use ringfence_admission::cluster::{Alike, Body};
 use ringfence_admission::decode::{DecodeError, decode, decode_pod};
 use ringfence_admission::pod_security::{Owner, template, template_for_constraints};
 use ringfence_live::Shared;
@@ -15,6 +15,9 @@ use std::sync::Arc;
 
 /// How many pods are handed over between two moments at which they may change.
 const TOGETHER: usize = 256;
+
+/// How many kinds of pods are kept as they were read while they are looked at.
+const READ: usize = 1024;
 
 /// Whoever writes comes before those who read next, as no lock of the standard library promises: who reads one namespace
 /// after another would keep changes, and the thread that has them at hand, waiting for seconds.
@@ -28,7 +31,7 @@ pub(super) struct Pods {
 #[derive(Debug, Default)]
 struct All {
     by_namespace: HashMap<Box<str>, Together>,
-    templates: Shared<Pod>,
+    templates: Shared<str>,
     owners: Shared<Owner>,
     /// The number of the list that is read or was read last.
     list: u32,
@@ -48,7 +51,8 @@ struct Together {
 /// A pod.
 #[derive(Debug)]
 struct Entry {
-    template: Arc<Pod>,
+    /// JSON, which is a tenth of what the pod would take.
+    template: Arc<str>,
     owner: Option<Arc<Owner>>,
     list: u32,
 }
@@ -59,7 +63,7 @@ struct Handful {
     /// All names, one behind the other.
     names: String,
     /// Where each name ends, and what it is the name of.
-    pods: Vec<(usize, Arc<Pod>, Option<Arc<Owner>>)>,
+    pods: Vec<(usize, Arc<str>, Option<Arc<Owner>>)>,
 }
 
 impl Handful {
@@ -84,18 +88,22 @@ impl Pods {
     /// Hands over the pods of a namespace by name. They may change meanwhile: what is handed over was there at one time.
     pub(super) fn each(&self, namespace: &str, visit: &mut dyn FnMut(Alike<'_>) -> ControlFlow<()>) {
         // What was handed over goes by its address, which must be nothing else's until the end.
-        let mut kept: HashMap<usize, Arc<Pod>> = HashMap::new();
+        let mut kept: HashMap<usize, (Body<'_>, bool)> = HashMap::new();
         let mut handful = Handful::default();
         while self.some(namespace, &mut handful) {
             let mut from = 0;
             for (to, template, owner) in &handful.pods {
                 let number = Arc::as_ptr(template).addr();
-                kept.entry(number).or_insert_with(|| Arc::clone(template));
+                let has_room = kept.len() < READ;
+                let (body, stays) = kept.entry(number).or_insert_with(|| (Body::kept(Arc::clone(template)), has_room));
                 let name = handful.names.get(from..*to).unwrap_or_default();
                 from = *to;
-                let alike = Alike { name, owner: owner.as_deref(), template: Some(number), pod: template };
+                let alike = Alike { name, owner: owner.as_deref(), template: Some(number), pod: body };
                 if visit(alike).is_break() {
                     return;
+                }
+                if !*stays {
+                    body.forget();
                 }
             }
         }
@@ -138,10 +146,16 @@ impl Store for Pods {
             (pod.metadata.namespace.clone().unwrap_or_default(), pod.metadata.name.clone().unwrap_or_default());
         let owner = Owner::of(&pod);
         let template = if self.for_constraints { template_for_constraints(pod) } else { template(pod) };
-        let key = serde_json::to_vec(&template).map_err(|error| DecodeError::new(error.to_string()))?;
+        let json = serde_json::to_string(&template).map_err(|error| DecodeError::new(error.to_string()))?;
         let mut all = self.all.write();
         let all = &mut *all;
-        let template = all.templates.share(&key, template);
+        let template = match all.templates.known(json.as_bytes()) {
+            Some(known) => known,
+            None if serde_json::from_str::<Pod>(&json).is_ok_and(|read| read == template) => {
+                all.templates.share(json.as_bytes(), json.as_str())
+            }
+            None => return Err(DecodeError::new("what is to be kept of it cannot be read again")),
+        };
         let owner = owner.map(|owner| all.owners.share(&owner.uid.clone().into_bytes(), owner));
         let entry = Entry { template, owner, list: all.list };
         if !all.by_namespace.contains_key(namespace.as_str()) {
@@ -207,7 +221,7 @@ pub(super) fn whole(namespace: &str, alike: Alike<'_>) -> Pod {
         owner_references: owner.map(|owner| vec![owner]),
         ..alike.pod.metadata.clone()
     };
-    Pod { metadata, ..alike.pod.clone() }
+    Pod { metadata, ..(**alike.pod).clone() }
 }
 
 #[cfg(test)]

@@ -106,7 +106,7 @@ fn kept(cluster: &impl Cluster, namespace: &str, name: &str) -> Option<Pod> {
         if alike.name != name {
             return ControlFlow::Continue(());
         }
-        let mut pod = alike.pod.clone();
+        let mut pod = (**alike.pod).clone();
         pod.metadata.name = Some(name.to_owned());
         pod.metadata.namespace = Some(namespace.to_owned());
         pod.metadata.owner_references = alike.owner.map(|owner| {

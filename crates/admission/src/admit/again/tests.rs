@@ -1,6 +1,6 @@
 use super::*;
 use crate::{
-    cluster::Snapshot,
+    cluster::{Body, Snapshot},
     pod_security::{PodSecurity, template_for_constraints},
 };
 use serde_json::{Value, json};
@@ -79,7 +79,7 @@ fn pods() -> Vec<Value> {
     pods
 }
 
-fn alike<'p>(pod: &'p Pod, owner: Option<&'p Owner>) -> Alike<'p> {
+fn alike<'p>(pod: &'p Body<'p>, owner: Option<&'p Owner>) -> Alike<'p> {
     Alike { name: "p", owner, template: None, pod }
 }
 
@@ -92,9 +92,9 @@ fn what_is_kept_of_a_pod_gets_the_constraint_that_the_whole_pod_gets() {
     cluster
         .pods("a", &mut |pod| {
             let owner = Owner::of(pod);
-            let whole = again.ask(&alike(pod, owner.as_ref()));
+            let whole = again.ask(&alike(&Body::whole(pod), owner.as_ref()));
             let kept = template_for_constraints(pod.clone());
-            assert_eq!(again.ask(&alike(&kept, owner.as_ref())), whole, "{pod:#?} {kept:#?}");
+            assert_eq!(again.ask(&alike(&Body::whole(&kept), owner.as_ref())), whole, "{pod:#?} {kept:#?}");
             given.insert(whole);
             ControlFlow::Continue(())
         })

@@ -106,3 +106,25 @@ fn many_pods_are_handed_over_in_order_and_once_and_may_change_meanwhile() {
     // Only a page that shows constraints wants to know.
     assert_eq!((account(&pods).as_deref(), account(&Pods::default())), (Some("builder"), None));
 }
+
+#[test]
+fn more_kinds_of_pods_than_are_kept_read_come_as_they_are_all_the_same() {
+    let pods = Pods::default();
+    let count = 2 * READ + 5;
+    for i in 0..count {
+        let mut one = pod("n", &format!("p{i:05}"), "o", false);
+        one["spec"]["containers"][0]["name"] = format!("c{i}").into();
+        pods.put(&raw(&one)).unwrap();
+    }
+    assert_eq!(pods.len(), (count, count));
+    for _ in 0..2 {
+        let mut seen = 0;
+        pods.each("n", &mut |alike| {
+            let (name, container) = (alike.name, &alike.pod.spec.as_ref().unwrap().containers[0].name);
+            assert_eq!(name.trim_start_matches(['p', '0']), container.trim_start_matches(['c', '0']));
+            seen += 1;
+            ControlFlow::Continue(())
+        });
+        assert_eq!(seen, count);
+    }
+}

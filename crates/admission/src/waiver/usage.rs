@@ -7,6 +7,7 @@ use super::subject::Maker;
 use crate::cluster::Snapshot;
 use crate::pod_security::PodSecurity;
 use k8s_openapi::api::core::v1::{Pod, PodSpec};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use ringfence_pss::{Finding, Level};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
@@ -107,6 +108,7 @@ pub fn usages(cluster: &Snapshot, pod_security: &PodSecurity, waiving: &Waiving)
         }
     }
     let none = PodSpec::default();
+    let mut by_namespace: HashMap<&str, ByMaker<'_>> = HashMap::new();
     for pod in cluster.all_pods() {
         let namespace = namespace_of(pod);
         let (about, spec) = (waivers.about(namespace), pod.spec.as_ref().unwrap_or(&none));
@@ -115,9 +117,11 @@ pub fn usages(cluster: &Snapshot, pod_security: &PodSecurity, waiving: &Waiving)
             continue;
         }
         let verdict = pod_security.judge(*by, &pod.metadata, spec);
-
-        let matching: Vec<(usize, &Arc<Waiver>)> = about
-            .iter()
+        let by_maker = by_namespace.entry(namespace).or_insert_with(|| ByMaker::new(about));
+        let matching: Vec<(usize, &Arc<Waiver>)> = by_maker
+            .of(&pod.metadata)
+            .into_iter()
+            .filter_map(|place| about.get(place))
             .filter(|waiver| waiver.is_about(&pod.metadata))
             .filter_map(|waiver| Some((*places.get(&Arc::as_ptr(waiver))?, waiver)))
             .collect();
@@ -146,6 +150,38 @@ pub fn usages(cluster: &Snapshot, pod_security: &PodSecurity, waiving: &Waiving)
         reach: Reach::Nothing,
     }));
     all
+}
+
+/// The waivers about a namespace, so that not each of them is held against each pod. They keep the order in which they are
+/// taken.
+struct ByMaker<'w> {
+    named: HashMap<(&'w str, &'w str), Vec<usize>>,
+    /// Those that name no workload.
+    rest: Vec<usize>,
+}
+
+impl<'w> ByMaker<'w> {
+    fn new(about: &'w [Arc<Waiver>]) -> Self {
+        let mut all = Self { named: HashMap::new(), rest: Vec::new() };
+        for (place, waiver) in about.iter().enumerate() {
+            match &waiver.workload.maker {
+                Some((kind, name)) => all.named.entry((kind, name)).or_default().push(place),
+                None => all.rest.push(place),
+            }
+        }
+        all
+    }
+
+    /// The places of those that may be about the pod.
+    fn of(&self, pod: &ObjectMeta) -> Vec<usize> {
+        let mut places = self.rest.clone();
+        for maker in [Maker::direct(pod), Maker::of(pod)] {
+            places.extend(self.named.get(&(maker.kind.as_str(), maker.name.as_str())).into_iter().flatten());
+        }
+        places.sort_unstable();
+        places.dedup();
+        places
+    }
 }
 
 /// Of the waivers that are about a pod, who is needed for a finding: the first that counts. If none does, all that would

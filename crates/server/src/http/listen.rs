@@ -14,7 +14,7 @@ use hyper_util::server::conn::auto;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
@@ -167,6 +167,7 @@ async fn converse(
     let mut tick = tokio::time::interval(TICK);
     tick.set_missed_tick_behavior(MissedTickBehavior::Skip);
     let mut leaving = false;
+    let mut goodbye: Option<Instant> = None;
     loop {
         tokio::select! {
             ended = connection.as_mut() => {
@@ -183,10 +184,17 @@ async fn converse(
                 let pressure = site.open().load(Relaxed) * 4 >= limits.connections as u64 * 3;
                 match activity.fate(&limits, pressure) {
                     Fate::Stay => {}
-                    Fate::Close if leaving => {}
+                    // Over HTTP/2 a client may keep answers waiting by taking none, and with them the connection.
+                    Fate::Close if goodbye.is_some_and(|since| since.elapsed() > limits.header) => {
+                        site.metrics().failures.add(["slow_client".into()]);
+                        return;
+                    }
                     Fate::Close => {
-                        leaving = true;
-                        connection.as_mut().graceful_shutdown();
+                        goodbye.get_or_insert_with(Instant::now);
+                        if !leaving {
+                            leaving = true;
+                            connection.as_mut().graceful_shutdown();
+                        }
                     }
                     Fate::Drop => {
                         site.metrics().failures.add(["slow_client".into()]);

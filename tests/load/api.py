@@ -11,10 +11,12 @@ SCC = {"allowPrivilegeEscalation": True, "fsGroup": {"type": "MustRunAs"}, "runA
 
 class Stand:
     """So many namespaces and pods. A tenth of the pods, at most 100,000, are in one namespace (all of them if there are
-    no more than that); every hundred pods have one owner, and there are a hundred different templates."""
+    no more than that); every hundred pods have one owner. With more templates than owners, pods of one owner have different
+    ones."""
 
-    def __init__(self, namespaces, pods, constraints=False, churn=0):
+    def __init__(self, namespaces, pods, templates=100, constraints=False, churn=0):
         self.namespaces, self.pods, self.churn = namespaces, pods, churn
+        self.templates, self.alike = templates, max(1, min(100, pods // templates))
         self.constraints = constraints
         self.large = max(min(pods // 10, 100_000), min(pods, 100_000) if pods <= 100_000 else 0)
         stand = self
@@ -57,7 +59,7 @@ class Stand:
                                                   "uid": f"r{i // 100}", "controller": True}]},
                 "spec": {"nodeName": f"node{i % 500}", "volumes": [{"name": token, "projected": {"sources": []}}],
                          "serviceAccountName": f"sa{i // 100 % 10}",
-                         "containers": [{"name": f"c{i // 100 % 100}", "image": f"registry.example/web:{i // 100}",
+                         "containers": [{"name": f"c{i // self.alike % self.templates}", "image": f"registry.example/web:{i // 100}",
                                          "volumeMounts": [{"name": token, "mountPath": "/var/run/secrets/x"}],
                                          "securityContext": context}]}, "status": {"phase": "Running"}}
 

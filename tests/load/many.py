@@ -3,76 +3,17 @@
 
     tests/load/many.py BINARY [NAMESPACES] [PODS] [TEMPLATES]
 
-A stand-in for an API server gives lists page by page and then silent watches. A tenth of the pods, at most 100,000, are
-in one namespace; every hundred pods have one owner, and there are a hundred different templates if nothing else is said.
-With more templates than owners, pods of one owner have different ones.
+The cluster is the stand-in of api.py: a tenth of the pods, at most 100,000, are in one namespace, every hundred pods have
+one owner, and there are a hundred different templates if nothing else is said.
 """
-import http.server, json, subprocess, sys, tempfile, threading, time, urllib.request
+import json, subprocess, sys, tempfile, threading, time, urllib.request
+from api import Stand
 
 BINARY = sys.argv[1]
-NAMESPACES = int(sys.argv[2]) if len(sys.argv) > 2 else 10_000
-PODS = int(sys.argv[3]) if len(sys.argv) > 3 else 100_000
-TEMPLATES = int(sys.argv[4]) if len(sys.argv) > 4 else 100
-EACH = max(1, min(100, PODS // TEMPLATES))
-LARGE = max(min(PODS // 10, 100_000), min(PODS, 100_000) if PODS <= 100_000 else 0)
-
-
-def namespace(i):
-    return {"metadata": {"name": f"n{i:05}", "uid": f"u{i}", "labels": {"team": f"t{i % 7}", "pod-security.kubernetes.io/enforce": "baseline"},
-                         "managedFields": [{"manager": "kubectl", "operation": "Apply", "fieldsV1": {"f:metadata": {}}}]},
-            "spec": {"finalizers": ["kubernetes"]}, "status": {"phase": "Active"}}
-
-
-def pod(i):
-    at = "n00000" if i < LARGE else f"n{1 + i % (NAMESPACES - 1):05}"
-    token = f"kube-api-access-{i:x}"
-    return {"metadata": {"name": f"web-{i // 100}-{i:x}", "namespace": at, "uid": f"p{i}", "labels": {"app": "web"},
-                         "ownerReferences": [{"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": f"web-{i // 100}", "uid": f"r{i // 100}", "controller": True}]},
-            "spec": {"nodeName": f"node{i % 500}", "volumes": [{"name": token, "projected": {"sources": []}}],
-                     "containers": [{"name": f"c{i // EACH % TEMPLATES}", "image": f"registry.example/web:{i // 100}",
-                                     "volumeMounts": [{"name": token, "mountPath": "/var/run/secrets/x"}],
-                                     "securityContext": {"runAsNonRoot": True}}]}, "status": {"phase": "Running"}}
-
-
-class Api(http.server.BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-
-    def log_message(self, *_):
-        pass
-
-    def do_GET(self):
-        path, _, query = self.path.partition("?")
-        kinds = {"/api/v1/namespaces": ("NamespaceList", NAMESPACES, namespace), "/api/v1/pods": ("PodList", PODS, pod)}
-        if path not in kinds:
-            return self.answer(404, {"kind": "Status", "apiVersion": "v1", "status": "Failure", "reason": "NotFound", "code": 404, "message": "no"})
-        if "watch" in query:
-            self.send_response(200)
-            self.send_header("Transfer-Encoding", "chunked")
-            self.end_headers()
-            return time.sleep(3600)
-        kind, total, make = kinds[path]
-        first = next((int(part[9:]) for part in query.split("&") if part.startswith("continue=")), 0)
-        last = min(first + 500, total)
-        metadata = {"resourceVersion": "1", **({"continue": str(last)} if last < total else {})}
-        self.answer(200, {"kind": kind, "apiVersion": "v1", "metadata": metadata, "items": [make(i) for i in range(first, last)]})
-
-    def answer(self, status, document):
-        body = json.dumps(document).encode()
-        self.send_response(status)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-
-server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Api)
-server.daemon_threads = True
-threading.Thread(target=server.serve_forever, daemon=True).start()
+NAMESPACES, PODS, TEMPLATES = map(int, (sys.argv[2:] + ["10000", "100000", "100"][len(sys.argv) - 2:])[:3])
+stand = Stand(NAMESPACES, PODS, TEMPLATES)
 with tempfile.NamedTemporaryFile("w", suffix=".yaml") as config:
-    json.dump({"apiVersion": "v1", "kind": "Config", "current-context": "x", "users": [{"name": "x", "user": {}}],
-               "clusters": [{"name": "x", "cluster": {"server": f"http://127.0.0.1:{server.server_port}"}}],
-               "contexts": [{"name": "x", "context": {"cluster": "x", "user": "x"}}]}, config)
-    config.flush()
+    stand.kubeconfig(config)
     began = time.time()
     p = subprocess.Popen([BINARY, "serve", "--listen", "127.0.0.1:0", "--insecure-http", "--kubeconfig", config.name,
                           "--max-existing-pods", "all", "--drain-delay", "0"], stderr=subprocess.PIPE, text=True)
@@ -99,5 +40,5 @@ with tempfile.NamedTemporaryFile("w", suffix=".yaml") as config:
         took.append((time.time() - began) * 1000)
     p.terminate()
     p.wait(30)
-    print(json.dumps({"namespaces": NAMESPACES, "pods": PODS, "readyAfterSeconds": round(known, 1), "residentMb": resident, "podsOfTheNamespace": LARGE, "templates": TEMPLATES,
+    print(json.dumps({"namespaces": NAMESPACES, "pods": PODS, "readyAfterSeconds": round(known, 1), "residentMb": resident, "podsOfTheNamespace": stand.large, "templates": TEMPLATES,
                       "relabelMs": {"median": round(sorted(took)[4], 1), "worst": round(max(took), 1)}, "warnings": warnings}, indent=2))

@@ -111,7 +111,7 @@ fn show(found: &Found, form: &ConstraintsForm) -> Markup {
             p #status role="status" {
                 (count(found.named, "constraint")) ", " (count(found.pods, "pod")) ". "
                 @if found.would_change == 0 && found.would_be_refused == 0 {
-                    "Made again, each would be given the same."
+                    "Made again, none would be given another, and none refused."
                 } @else {
                     "Made again, " (count(found.would_change, "pod")) " would be given another, and "
                     (count(found.would_be_refused, "pod")) " none."

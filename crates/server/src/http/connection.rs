@@ -3,8 +3,8 @@
 use crate::settings::Limits;
 use std::io;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -23,6 +23,9 @@ pub(super) struct Activity {
     blocked: AtomicU64,
     /// HTTP/2 has bytes of its own between requests.
     is_http2: AtomicBool,
+    /// Since when each answer waits that the client has not taken, where the connection does not show it: over HTTP/2 a
+    /// client takes bytes and no answers if it likes. No longer than there are streams.
+    untaken: Mutex<Vec<u64>>,
 }
 
 /// What becomes of a connection.
@@ -45,6 +48,7 @@ impl Activity {
             first_byte: AtomicU64::new(0),
             blocked: AtomicU64::new(0),
             is_http2: AtomicBool::new(false),
+            untaken: Mutex::default(),
         }
     }
 
@@ -62,6 +66,13 @@ impl Activity {
         UnderWay(Arc::clone(self))
     }
 
+    /// Notes an answer; it is untaken until the guard is dropped.
+    pub(super) fn answered(self: &Arc<Self>) -> Untaken {
+        let since = self.now();
+        self.untaken.lock().unwrap_or_else(PoisonError::into_inner).push(since);
+        Untaken { activity: Arc::clone(self), since }
+    }
+
     fn mark(&self) {
         self.last_request.store(self.now(), Relaxed);
         self.first_byte.store(0, Relaxed);
@@ -73,6 +84,10 @@ impl Activity {
         let since = |then: u64| Duration::from_millis(now.saturating_sub(then));
         let blocked = self.blocked.load(Relaxed);
         if blocked != 0 && since(blocked) > limits.header {
+            return Fate::Drop;
+        }
+        let oldest = self.untaken.lock().unwrap_or_else(PoisonError::into_inner).iter().min().copied();
+        if oldest.is_some_and(|oldest| since(oldest) > limits.header) {
             return Fate::Drop;
         }
         if self.under_way.load(Relaxed) > 0 {
@@ -97,6 +112,23 @@ impl Drop for UnderWay {
     fn drop(&mut self) {
         self.0.mark();
         self.0.under_way.fetch_sub(1, Relaxed);
+    }
+}
+
+/// An answer that waits for its client.
+#[derive(Debug)]
+pub(super) struct Untaken {
+    activity: Arc<Activity>,
+    since: u64,
+}
+
+impl Drop for Untaken {
+    fn drop(&mut self) {
+        let mut all = self.activity.untaken.lock().unwrap_or_else(PoisonError::into_inner);
+        // Answers of one moment are alike.
+        if let Some(at) = all.iter().position(|since| *since == self.since) {
+            all.swap_remove(at);
+        }
     }
 }
 
@@ -195,5 +227,18 @@ mod tests {
         assert_eq!(activity.fate(&limits(5, 5), true), Fate::Stay);
         activity.blocked.store(1, Relaxed);
         assert_eq!(activity.fate(&limits(5, 5), true), Fate::Drop);
+    }
+
+    #[test]
+    fn who_takes_one_answer_and_leaves_another_is_dropped() {
+        let activity = Arc::new(Activity::new());
+        let left = activity.answered();
+        std::thread::sleep(Duration::from_millis(20));
+        drop(activity.answered());
+        assert_eq!(activity.fate(&limits(10_000, 10_000), false), Fate::Stay);
+        assert_eq!(activity.fate(&limits(5, 10_000), false), Fate::Drop);
+        drop(left);
+        drop(activity.begin(true));
+        assert_eq!(activity.fate(&limits(5, 10_000), false), Fate::Stay);
     }
 }

@@ -1,5 +1,6 @@
 //! Accepting connections, and ending without losing a request.
 
+use super::answer::Answer;
 use super::connection::{Activity, Fate, Watched};
 use super::respond::Reply;
 use crate::metrics::Metrics;
@@ -138,15 +139,17 @@ async fn converse(
         let (site, activity) = (Arc::clone(&site), Arc::clone(&activity));
         service_fn(move |request| {
             let is_http2 = request.version() == hyper::Version::HTTP_2;
-            let (site, under_way) = (Arc::clone(&site), activity.begin(is_http2));
+            let (site, activity) = (Arc::clone(&site), Arc::clone(&activity));
+            let under_way = activity.begin(is_http2);
             async move {
                 let mut reply = site.answer(&limits, request).await;
                 // HTTP/2 has a goodbye of its own. Without one, a connection could be closed on who is about to ask.
                 if !is_http2 && site.is_draining() {
                     reply.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
                 }
+                let untaken = is_http2.then(|| activity.answered());
                 drop(under_way);
-                Ok::<_, std::convert::Infallible>(reply)
+                Ok::<_, std::convert::Infallible>(reply.map(|body| Answer::new(body, untaken)))
             }
         })
     };

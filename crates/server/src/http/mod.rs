@@ -1,5 +1,6 @@
 //! HTTP: connections, their limits, and which path leads where.
 
+mod answer;
 mod body;
 mod connection;
 mod listen;
